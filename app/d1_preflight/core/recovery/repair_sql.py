@@ -87,11 +87,15 @@ def write_repair_sql(
         definitions += [s for index in indexes for s in index.definition()]
         found = lost_objects(schema, Schema.from_connection(connection, "after"), definitions, only)
         made = [o.sql.rstrip().rstrip(";") for o in found.made]
-        parts = (definitions, _rows(repairs), _fills(repairs, indexes), made, _sequences(repairs))
+        marks = (statement for repair in repairs for statement in repair.sequence_update())
+        parts = (definitions, _rows(repairs), _fills(repairs, indexes), made, marks)
         for statement in chain.from_iterable(parts):  # never all of them in memory
             write(f"{statement};\n")
         results = tuple(repair.result() for repair in repairs)
-        results += tuple(_index_result(index) for index in indexes)
+        results += tuple(
+            TableRepairResult(index.old.name, index.rows, problems=tuple(index.problems))
+            for index in indexes
+        )
         return RepairScript(results, found.made, found.missing)
     except apsw.Error as error:  # its words may quote a row
         raise ProjectError(
@@ -148,19 +152,10 @@ def _fills(repairs: "Sequence[TableRepair]", indexes: Sequence[IndexRepair]) -> 
         yield from index.fill(repaired)
 
 
-def _index_result(index: IndexRepair) -> TableRepairResult:
-    return TableRepairResult(index.old.name, index.rows, problems=tuple(index.problems))
-
-
 def _is_meant(index: Table, only: Collection[str]) -> bool:
     """Whether a virtual table or its content is among the tables that are named."""
     declared = full_text(index.sql)
     return index.name in only or bool(declared and declared.content in only)
-
-
-def _sequences(repairs: "Sequence[TableRepair]") -> Iterator[str]:
-    for repair in repairs:
-        yield from repair.sequence_update()
 
 
 @dataclass(slots=True)

@@ -5,14 +5,13 @@ such rows are counted, never left out in silence.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import field, replace
 
 import apsw
 
 from d1_preflight.core.format import noun_for, plural
-from d1_preflight.core.recovery.tree_rows import opened_tree
-from d1_preflight.core.rows.codec import Packer, decode, literal, wire
+from d1_preflight.core.rows.codec import Packer, copy_cells, decode, literal, wire
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.full_text import full_text
 from d1_preflight.core.schema.order import parents_first
@@ -23,6 +22,8 @@ from d1_preflight.core.sql.tokenizer import quote_name
 from d1_preflight.lazy_dataclass import dataclass
 
 INSERT_BYTES = 90_000
+Opened = Callable[[RowCopy], AbstractContextManager[apsw.Connection]]
+Scratch = Callable[[], AbstractContextManager[apsw.Connection]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ def write_restore_sql(
     write: Callable[[str], object],
     copies: Sequence[RowCopy],
     schema: Schema,
-    opened: Callable[[RowCopy], AbstractContextManager[apsw.Connection]],
-    scratch: Callable[[], AbstractContextManager[apsw.Connection]],
+    opened: Opened,
+    scratch: Scratch,
     *,
     limit: int = INSERT_BYTES,
 ) -> RestoreScript:
@@ -148,10 +149,7 @@ def _trees(schema: Schema, copies: Sequence[RowCopy]) -> tuple[_Tree, ...]:
 
 
 def _write_indexes(
-    write: Callable[[str], object],
-    indexes: Sequence[_Index],
-    opened: Callable[[RowCopy], AbstractContextManager[apsw.Connection]],
-    limit: int,
+    write: Callable[[str], object], indexes: Sequence[_Index], opened: Opened, limit: int
 ) -> Iterator[TableSql]:
     for index in indexes:
         if index.text is None:
@@ -162,11 +160,30 @@ def _write_indexes(
                 yield _write_texts(write, index, connection, limit)
 
 
+@contextmanager
+def opened_tree(
+    tree: Table, nodes: Sequence[RowCopy], opened: Opened, scratch: Scratch
+) -> Iterator[apsw.Connection]:
+    """A scratch database in which `rows` holds the rows of the tree; `scratch` opens an empty one.
+
+    D1 refuses writes to the tables in which an R*Tree keeps its nodes, so a restore writes its rows
+    through the R*Tree itself. It can be larger than memory: the caller says where they lie.
+    """
+    with scratch() as connection:
+        connection.execute(tree.sql)
+        for copy in nodes:
+            with opened(copy) as held:
+                table = quote_name(copy.table)
+                connection.execute(f"DELETE FROM {table}")
+                names = [quote_name(name) for name in copy.columns]
+                columns = [copy.rowid, *names] if copy.rowid else names
+                copy_cells(held, "rows", connection, table, columns)
+        connection.execute(f"CREATE TEMP VIEW rows AS SELECT * FROM main.{quote_name(tree.name)}")
+        yield connection
+
+
 def _write_tree(
-    write: Callable[[str], object],
-    tree: _Tree,
-    connection: apsw.Connection,
-    limit: int,
+    write: Callable[[str], object], tree: _Tree, connection: apsw.Connection, limit: int
 ) -> TableSql:
     """REPLACE the rows of a tree: a trigger may have put them there already."""
     columns = tree.table.data_columns

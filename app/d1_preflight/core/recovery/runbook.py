@@ -314,11 +314,6 @@ def ledger_query(known: Known) -> str:
     return known.target.query(_LEDGER.format(table=quote_name(known.target.ledger)))
 
 
-def pending_command(known: Known) -> str:
-    """The command that lists what is pending."""
-    return known.target.pending
-
-
 def count_query(known: Known) -> str:
     """The command that counts the rows of the tables that the migration changes."""
     rehearsed = known.facts(RehearsalFacts).tables

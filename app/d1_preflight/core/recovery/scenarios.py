@@ -28,7 +28,6 @@ from d1_preflight.core.recovery.runbook import (
     database_paths,
     deployments_command,
     ledger_query,
-    pending_command,
     stop_writes,
     whole_database,
     worker_back,
@@ -100,7 +99,7 @@ def _nothing(known: Known) -> Scenario:
             RunbookStep(
                 "Nothing is lost. Read the error in the output, fix the file, then start again."
             ),
-            RunbookStep("What is still pending?", pending_command(known)),
+            RunbookStep("What is still pending?", known.target.pending),
         ),
     )
 
@@ -159,7 +158,7 @@ def _look(known: Known) -> Scenario:
         "Reading changes nothing. Do not apply again before you have looked.",
         (
             RunbookStep("Is it in the ledger?", ledger_query(known)),
-            RunbookStep("What is still pending?", pending_command(known)),
+            RunbookStep("What is still pending?", known.target.pending),
             RunbookStep("What do the tables look like?", known.target.query(SCHEMA)),
             RunbookStep("Is the data intact?", known.target.query(SOUND)),
             RunbookStep(

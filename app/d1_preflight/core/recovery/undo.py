@@ -9,7 +9,7 @@ from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
 from d1_preflight.core.recovery.rebuild_sql import descendants_of, rebuild
 from d1_preflight.core.schema.ddl import addable, column_definition, mentions
 from d1_preflight.core.schema.order import parents_first
-from d1_preflight.core.schema.schema import Schema, SchemaObject, compare, normal_sql
+from d1_preflight.core.schema.schema import Schema, compare, normal_sql
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.tokenizer import Token, TokenKind, quote_name
 
@@ -58,24 +58,18 @@ class Undo:
             yield f"UPDATE {table} SET {name} = {old} WHERE {name} = {new}"
 
     def _fills_new_columns(self, trace: StatementTrace) -> bool:
-        old = next((s for s in (self._script.old.table(trace.target),) if s), None)
-        columns = trace.parsed.columns
-        if old is None:
-            return True
-        return bool(columns) and not any(old.column(column) for column in columns)
+        old, columns = self._script.old.table(trace.target), trace.parsed.columns
+        return old is None or (bool(columns) and not any(map(old.column, columns)))
 
     def _drop_objects(self) -> Iterator[str]:
-        old, new = self._script.old, self._script.new
         created = {table.name.lower() for table in self._created()}
-        for kind, befores, afters in (
-            ("trigger", old.triggers, new.triggers),
-            ("view", old.views, new.views),
-            ("index", old.indexes, new.indexes),
-        ):
-            for name, found in afters.items():
+        for kind in ("trigger", "view", "index"):
+            befores = self._script.old.of(kind)
+            for name, found in self._script.new.of(kind).items():
                 if found.table.lower() in created and kind != "view":
                     continue
-                stays = name in befores and _alike(befores[name], found)
+                before = befores.get(name)
+                stays = before is not None and normal_sql(before.sql) == normal_sql(found.sql)
                 if not stays or (found.kind, name) in self._in_the_way():
                     self._recreated.add(f"{kind} {name}")
                     yield f"DROP {kind.upper()} {quote_name(found.name)}"
@@ -99,10 +93,8 @@ class Undo:
         plain: list[str] = []
         left: list[tuple[Table, dict[str, str]]] = []
         for lineage in self._lineages:
-            old, new = (
-                self._script.old.table(lineage.table),
-                self._script.new.table(lineage.name or ""),
-            )
+            new = self._script.new.table(lineage.name or "")
+            old = self._script.old.table(lineage.table)
             if old is None or new is None or old.is_virtual:
                 continue
             columns = self._columns(lineage, old, new)
@@ -201,10 +193,9 @@ class Undo:
         return [f"DROP {o.kind.upper()} {quote_name(o.name)}" for o in gone]
 
     def _created(self) -> tuple[Table, ...]:
-        known = {
-            (lineage.name or "").lower() for lineage in self._lineages
-        } | self._script.new.inner
-        return tuple(s for name, s in self._script.new.tables.items() if name not in known)
+        new = self._script.new
+        known = new.inner | {(lineage.name or "").lower() for lineage in self._lineages}
+        return tuple(table for name, table in new.tables.items() if name not in known)
 
     def _drop_created(self) -> Iterator[str]:
         order, cycles = parents_first(self._created())
@@ -213,28 +204,18 @@ class Undo:
         yield from (f"DROP TABLE {quote_name(table.name)}" for table in reversed(order))
 
     def _create_dropped(self) -> Iterator[str]:
-        gone = [
-            self._script.old.table(lineage.table) for lineage in self._lineages if not lineage.name
-        ]
+        gone = (self._script.old.table(f.table) for f in self._lineages if not f.name)
         order, _ = parents_first(tuple(table for table in gone if table))
         for table in order:
             self.gaps.append(f"Only a backup has the rows of {table.name}.")
             yield table.sql
 
     def _create_objects(self) -> Iterator[str]:
-        old, new = self._script.old, self._script.new
-        for kind, befores, afters in (
-            ("index", old.indexes, new.indexes),
-            ("view", old.views, new.views),
-            ("trigger", old.triggers, new.triggers),
-        ):
-            for name, found in befores.items():
+        for kind in ("index", "view", "trigger"):
+            afters = self._script.new.of(kind)
+            for name, found in self._script.old.of(kind).items():
                 if name not in afters or f"{kind} {name}" in self._recreated:
                     yield found.sql
-
-
-def _alike(old: SchemaObject, new: SchemaObject) -> bool:
-    return normal_sql(old.sql) == normal_sql(new.sql)
 
 
 def run_on(schema: Schema, statements: Sequence[str]) -> ScriptTrace:

@@ -97,6 +97,12 @@ class RuleContext:
         """The accepted statements with one of these verbs."""
         return (trace for trace in self.done if trace.verb in verbs)
 
+    def earlier_names(self, name: str) -> frozenset[str]:
+        """The names, in lower case, from which the file renames a table to this one."""
+        renames = self.statements_of("ALTER TABLE RENAME")
+        named = (t for t in renames if t.parsed.new_name.lower() == name.lower())
+        return frozenset(trace.target.lower() for trace in named)
+
 
 Rule = Callable[[RuleContext], Iterable[Match]]
 """A rule: reads a context and yields the places it found. Its name is the rule's id."""
@@ -118,6 +124,19 @@ def match_at(
     line, column = statement.place(start)
     end_line, end_column = statement.place(end)
     return Match(line, column, end_line, end_column, {**(values or {}), **named}, tables, severity)
+
+
+def match_target(
+    trace: StatementTrace,
+    *,
+    tables: tuple[str, ...] = (),
+    severity: Severity | None = None,
+    values: Mapping[str, str] | None = None,
+    **named: str,
+) -> Match:
+    """A match at the name of the statement's target."""
+    token = target_token(trace)
+    return match_at(trace, token, tables=tables, severity=severity, values=values, **named)
 
 
 def match_file(

@@ -1,10 +1,9 @@
 """Which versions of a Worker get traffic, as `wrangler deployments` and `versions view` say it."""
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 
+from d1_preflight.core.target.wrangler_output import json_values
 from d1_preflight.lazy_dataclass import dataclass
 
 
@@ -28,7 +27,7 @@ class Deployment:
 
 def newest_deployment(stdout: str) -> Deployment:
     """What runs now, by the list that wrangler printed; empty where it says nothing of it."""
-    found = _first_json(stdout)
+    found: object = next(json_values(stdout, "[{"), {})
     items = found if isinstance(found, list) else [found]
     known = [item for item in items if isinstance(item, dict)]
     newest = max(known, key=lambda item: str(item.get("created_on", "")), default={})
@@ -38,7 +37,7 @@ def newest_deployment(stdout: str) -> Deployment:
 
 def version_annotations(stdout: str) -> Mapping[str, str]:
     """The annotations of one version, by the object that wrangler printed."""
-    found = _first_json(stdout)
+    found: object = next(json_values(stdout, "[{"), {})
     return annotations_of(found) if isinstance(found, dict) else {}
 
 
@@ -57,13 +56,3 @@ def _shares(versions: object) -> Iterator[tuple[str, float]]:
         number = float(share) if isinstance(share, int | float) else 0.0
         if number > 0 or len(versions) == 1:  # type: ignore[arg-type] # it is the list itself
             yield item["version_id"], number
-
-
-def _first_json(stdout: str) -> object:
-    """The first JSON value at the start of a line; wrangler prints other lines around it."""
-    for start in re.finditer(r"^(?=[\[{])", stdout, re.MULTILINE):
-        try:
-            return json.JSONDecoder().raw_decode(stdout, start.start())[0]
-        except ValueError:
-            continue
-    return {}

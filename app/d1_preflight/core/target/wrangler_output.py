@@ -7,7 +7,9 @@ may be an object, prose, or one bare JSON string; the exit code is 1 for all of 
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import field, replace
+from typing import Any
 
 from d1_preflight.core.errors import PreflightError, ProjectError, RemoteFailed
 from d1_preflight.core.ports import Evidence
@@ -71,10 +73,7 @@ def parse_execute(stdout: str, shown: str = "") -> tuple[StatementResult, ...]:
     reply = _first_reply(stdout)
     match reply:
         case None:
-            raise RemoteFailed(
-                "wrangler printed no JSON result.",
-                hint=_AGAIN,
-            )
+            raise RemoteFailed("wrangler printed no JSON result.", hint=_AGAIN)
         case list():
             return tuple(_statement(item, number) for number, item in enumerate(reply, 1))
         case _:
@@ -93,24 +92,18 @@ def read_failure(evidence: Evidence) -> Failure:
 
 def listed_queries(stdout: str) -> tuple[int, ...] | None:
     """How often each query of `d1 insights --json` ran; None where its form is another."""
-    for start in re.finditer(r"^(?=\[)", stdout, re.MULTILINE):
-        try:
-            found = json.JSONDecoder().raw_decode(stdout, start.start())[0]
+    for found in json_values(stdout, "["):
+        with suppress(LookupError, TypeError):
             runs = tuple(item["numberOfTimesRun"] for item in found)
-        except (ValueError, LookupError, TypeError):
-            continue
-        return runs if all(type(number) is int for number in runs) else None
+            return runs if all(type(number) is int for number in runs) else None
     return None
 
 
 def listed_databases(stdout: str) -> tuple[Mapping[str, str], ...]:
     """Name and uuid of each database that `d1 list --json` shows; raises RemoteFailed."""
-    for start in re.finditer(r"^(?=\[)", stdout, re.MULTILINE):
-        try:
-            items = json.JSONDecoder().raw_decode(stdout, start.start())[0]
+    for items in json_values(stdout, "["):
+        with suppress(LookupError, TypeError):
             return tuple({"name": str(i["name"]), "uuid": str(i["uuid"])} for i in items)
-        except (ValueError, LookupError, TypeError):
-            continue
     raise RemoteFailed(
         "wrangler's list of databases could not be read.",
         hint="Nothing was changed. Try: wrangler d1 list --json",
@@ -330,16 +323,14 @@ def _statement(item: object, number: int) -> StatementResult:
 
 def _first_reply(stdout: str) -> object:
     """The first JSON value that starts a line and is a reply; None where there is none."""
-    return next((value for value in _values(stdout) if _is_reply(value)), None)
+    return next((value for value in json_values(stdout, '[{"') if _is_reply(value)), None)
 
 
-def _values(stdout: str) -> Iterator[object]:
-    decoder = json.JSONDecoder()
-    for start in re.finditer(r"^(?=[\[{\"])", stdout, re.MULTILINE):
-        try:
-            yield decoder.raw_decode(stdout, start.start())[0]
-        except ValueError:
-            continue
+def json_values(stdout: str, signs: str) -> Iterator[Any]:
+    """The JSON values that start a line with one of these signs; other lines stand around them."""
+    for start in re.finditer(rf"^(?=[{re.escape(signs)}])", stdout, re.MULTILINE):
+        with suppress(ValueError):
+            yield json.JSONDecoder().raw_decode(stdout, start.start())[0]
 
 
 def _is_reply(value: object) -> bool:

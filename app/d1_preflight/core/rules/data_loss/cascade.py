@@ -11,6 +11,7 @@ from d1_preflight.core.rules.context import (
     RuleContext,
     listed,
     match_at,
+    match_target,
     no_file_makes,
     target_token,
     word_token,
@@ -25,7 +26,7 @@ def cascade_delete(context: RuleContext) -> Iterator[Match]:
     """A DROP TABLE that deletes the rows of tables that refer to it."""
     for trace, children in _cascading(context, "DROP TABLE"):
         values = {"parent": trace.target, "children": listed(children), **parked(context, children)}
-        yield match_at(trace, target_token(trace), tables=children, values=values)
+        yield match_target(trace, tables=children, values=values)
 
 
 def self_reference_rebuild(context: RuleContext) -> Iterator[Match]:
@@ -45,14 +46,14 @@ def delete_cascades(context: RuleContext) -> Iterator[Match]:
     """A DELETE that takes the rows of other tables along."""
     for trace, children in _cascading(context, "DELETE"):
         values = {"table": trace.target, "children": listed(children)}
-        yield match_at(trace, target_token(trace), tables=children, values=values)
+        yield match_target(trace, tables=children, values=values)
     for trace in context.statements_of("DELETE"):
         table = context.old.table(trace.target)
         keys = table.foreign_keys if table and trace.parsed.filtered else ()
-        own = any(k.parent.lower() == trace.target.lower() and _cascades(k) for k in keys)
-        if own and trace.access.deletes:
+        own = [k for k in keys if k.parent.lower() == trace.target.lower()]
+        if trace.access.deletes and any(key.on_delete == "CASCADE" for key in own):
             values = {"table": trace.target, "children": listed([trace.target])}
-            yield match_at(trace, target_token(trace), tables=(trace.target,), values=values)
+            yield match_target(trace, tables=(trace.target,), values=values)
 
 
 def replace_cascades(context: RuleContext) -> Iterator[Match]:
@@ -140,7 +141,7 @@ def foreign_key_missing_parent(context: RuleContext) -> Iterator[Match]:
             continue
         for trace in context.statements_of("CREATE TABLE", "ALTER TABLE ADD COLUMN"):
             tokens = [t for t in trace.parsed.tokens if t.name.lower() == key.parent.lower()]
-            known = {child.name.lower(), *_earlier_names(context, child.name)}
+            known = {child.name.lower(), *context.earlier_names(child.name)}
             if tokens and trace.target.lower() in known:
                 outside = context.outside(f"no such table: {key.parent}")
                 yield match_at(
@@ -163,7 +164,7 @@ def unindexed_child_key(context: RuleContext) -> Iterator[Match]:
         ]
         gone.add(trace.target.lower())
         if bare and context.old.table(trace.target):
-            yield match_at(trace, target_token(trace), parent=trace.target, columns=listed(bare))
+            yield match_target(trace, parent=trace.target, columns=listed(bare))
 
 
 RULES: tuple[Rule, ...] = (
@@ -182,21 +183,10 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def _cascades(key: ForeignKey) -> bool:
-    return key.on_delete == "CASCADE"
-
-
-def _is_target(loss: Loss) -> bool:
-    return loss.trace.target.lower() == loss.storage_table.lower()
-
-
 def _is_own_copy(loss: Loss) -> bool:
-    same = loss.trace.target.lower() == loss.table.lower()
-    return (
-        loss.trace.verb == "DROP TABLE"
-        and same
-        and loss.storage_table.lower() != loss.table.lower()
-    )
+    table, target = loss.table.lower(), loss.trace.target.lower()
+    is_drop = loss.trace.verb == "DROP TABLE" and target == table
+    return is_drop and loss.storage_table.lower() != table
 
 
 def _indirect_losses(context: RuleContext) -> Iterator[tuple[StatementTrace, tuple[str, ...]]]:
@@ -204,7 +194,8 @@ def _indirect_losses(context: RuleContext) -> Iterator[tuple[StatementTrace, tup
     found: dict[int, tuple[StatementTrace, list[str]]] = {}
     for lineage in context.verdict.lineages:
         for loss in lineage.losses if lineage.name and not lineage.kept else ():
-            replaced = loss.trace.verb != "DROP TABLE" and _is_target(loss)
+            own = loss.trace.target.lower() == loss.storage_table.lower()
+            replaced = loss.trace.verb != "DROP TABLE" and own
             if loss.indirect and not replaced and not _is_own_copy(loss):
                 entry = found.setdefault(loss.trace.statement.start, (loss.trace, []))
                 entry[1].append(lineage.table)
@@ -252,7 +243,7 @@ def _cleared(context: RuleContext, action: str) -> Iterator[Match]:
             "column": columns[0][1],
             **references_parked(context, columns, action),
         }
-        match = match_at(trace, target_token(trace), tables=tables, values=values)
+        match = match_target(trace, tables=tables, values=values)
         yield replace(match, columns=tuple(columns))
 
 
@@ -319,14 +310,6 @@ def _dropping(context: RuleContext, table: str) -> StatementTrace | None:
 
 def _named(child: Table, key: ForeignKey) -> dict[str, str]:
     return {"child": child.name, "columns": ", ".join(key.columns), "parent": key.parent}
-
-
-def _earlier_names(context: RuleContext, name: str) -> frozenset[str]:
-    return frozenset(
-        trace.target.lower()
-        for trace in context.statements_of("ALTER TABLE RENAME")
-        if trace.parsed.new_name.lower() == name.lower()
-    )
 
 
 def _has_index(context: RuleContext, child: Table, key: ForeignKey) -> bool:

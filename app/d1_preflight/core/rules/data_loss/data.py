@@ -10,6 +10,7 @@ from d1_preflight.core.rules.context import (
     RuleContext,
     listed,
     match_at,
+    match_target,
     target_token,
     word_token,
 )
@@ -21,14 +22,14 @@ def delete_without_where(context: RuleContext) -> Iterator[Match]:
     """A DELETE that empties a table that was there before."""
     for trace in context.statements_of("DELETE"):
         if not trace.parsed.filtered and _lost(context, trace):
-            yield match_at(trace, target_token(trace), tables=(trace.target,), table=trace.target)
+            yield match_target(trace, tables=(trace.target,), table=trace.target)
 
 
 def delete_rows(context: RuleContext) -> Iterator[Match]:
     """A DELETE of chosen rows of a table that was there before."""
     for trace in context.statements_of("DELETE"):
         if trace.parsed.filtered and _lost(context, trace):
-            yield match_at(trace, target_token(trace), tables=(trace.target,), table=trace.target)
+            yield match_target(trace, tables=(trace.target,), table=trace.target)
 
 
 def update_without_where(context: RuleContext) -> Iterator[Match]:
@@ -37,7 +38,7 @@ def update_without_where(context: RuleContext) -> Iterator[Match]:
         columns = _old_columns(context, trace)
         if not trace.parsed.filtered and columns:
             values = {"table": trace.target, "columns": listed(columns)}
-            yield match_at(trace, target_token(trace), tables=(trace.target,), values=values)
+            yield match_target(trace, tables=(trace.target,), values=values)
 
 
 def update_not_invertible(context: RuleContext) -> Iterator[Match]:
@@ -48,7 +49,7 @@ def update_not_invertible(context: RuleContext) -> Iterator[Match]:
             for n, token in enumerate(tokens[:-2]):
                 is_set = token.name.lower() == column.lower() and tokens[n + 1].text == "="
                 literal = tokens[n + 2].kind in (TokenKind.STRING, TokenKind.NUMBER)
-                if is_set and literal and not _in_where(trace, n):
+                if is_set and literal and not any(t.word == "WHERE" for t in tokens[:n]):
                     values = {"table": trace.target, "column": column, "value": tokens[n + 2].text}
                     yield match_at(trace, token, tables=(trace.target,), values=values)
                     break
@@ -70,14 +71,14 @@ def rebuild_without_copy(context: RuleContext) -> Iterator[Match]:
     for lineage in context.rebuilt:
         if not lineage.kept and not lineage.partial and not lineage.losses and lineage.dropped_by:
             trace = lineage.dropped_by
-            yield match_at(trace, target_token(trace), tables=(lineage.table,), table=lineage.table)
+            yield match_target(trace, tables=(lineage.table,), table=lineage.table)
 
 
 def copy_filtered(context: RuleContext) -> Iterator[Match]:
     """A rebuild whose copy can leave rows out by its SELECT."""
     for table, trace in _partial(context):
-        copied = trace.parsed.copy
-        if copied and not _lossy_insert(trace):
+        copied, upsert = trace.parsed.copy, trace.parsed.upsert
+        if copied and not upsert and trace.parsed.conflict not in ("IGNORE", "REPLACE"):
             why = copied.why_not or trace.drop_reason or "a shape that is not recognised"
             token = word_token(trace, why)
             yield match_at(trace, token, tables=(table,), table=table, why=why, copy=trace.target)
@@ -219,33 +220,19 @@ def _old_columns(context: RuleContext, trace: StatementTrace) -> tuple[str, ...]
     return tuple(c for c in trace.parsed.columns if table and table.column(c))
 
 
-def _in_where(trace: StatementTrace, place: int) -> bool:
-    return any(token.word == "WHERE" for token in trace.parsed.tokens[:place])
-
-
 def _partial(context: RuleContext) -> Iterator[tuple[str, StatementTrace]]:
     for lineage in context.verdict.lineages:
         for trace in lineage.partial:
             yield lineage.table, trace
 
 
-def _lossy_insert(trace: StatementTrace) -> bool:
-    return trace.parsed.conflict in ("IGNORE", "REPLACE") or bool(trace.parsed.upsert)
-
-
 def _columns_now(context: RuleContext, name: str) -> tuple[str, ...]:
     """The columns of a table before or after, or of one that the file made meanwhile."""
     table = context.old.table(name) or context.new.table(name)
     if table is None:
-        renamed = next(
-            (
-                a
-                for a in context.statements_of("ALTER TABLE RENAME")
-                if a.target.lower() == name.lower()
-            ),
-            None,
-        )
-        table = context.new.table(renamed.parsed.new_name) if renamed else None
+        renames = context.statements_of("ALTER TABLE RENAME")
+        new = (t.parsed.new_name for t in renames if t.target.lower() == name.lower())
+        table = context.new.table(next(new, ""))
     return tuple(c.name for c in table.columns if not c.hidden) if table else ()
 
 

@@ -1,7 +1,7 @@
 """Objects that the file leaves behind and that no statement can use any more."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from d1_preflight.core.engine.trace import StatementTrace
 from d1_preflight.core.findings import Severity
@@ -10,9 +10,8 @@ from d1_preflight.core.rules.context import (
     Rule,
     RuleContext,
     listed,
-    match_at,
+    match_target,
     no_file_makes,
-    target_token,
 )
 from d1_preflight.core.schema.ddl import trigger_head
 
@@ -22,41 +21,33 @@ _WORD = re.compile(r"[\w$]+")
 
 def table_unwritable(context: RuleContext) -> Iterator[Match]:
     """A table on which an INSERT, UPDATE or DELETE can no longer be prepared."""
-    for name, error, statements in _failing(context, context.new.tables.keys(), is_read=False):
-        trace = _culprit(context, name, error)
-        if trace:
-            table = context.new.tables[name].name
-            values = {"table": table, "error": error, "statements": statements}
-            yield _match(context, trace, error, tables=(table,), values=values)
+    for name, error, statements, trace in _failing(context, context.new.tables, is_read=False):
+        table = context.new.tables[name].name
+        values = {"table": table, "error": error, "statements": statements}
+        yield _match(context, trace, error, tables=(table,), values=values)
 
 
 def view_broken(context: RuleContext) -> Iterator[Match]:
     """A view that cannot be read any more."""
-    for name, error, _ in _failing(context, context.new.views.keys(), is_read=True):
-        trace = _culprit(context, name, error)
-        if trace:
-            view = context.new.views[name].name
-            yield _match(context, trace, error, values={"view": view, "error": error})
+    for name, error, _, trace in _failing(context, context.new.views, is_read=True):
+        view = context.new.views[name].name
+        yield _match(context, trace, error, values={"view": view, "error": error})
 
 
 def view_unwritable(context: RuleContext) -> Iterator[Match]:
     """A view whose INSTEAD OF trigger fails."""
-    for name, error, statements in _failing(context, context.new.views.keys(), is_read=False):
-        trace = _culprit(context, name, error)
-        if trace:
-            view = context.new.views[name].name
-            values = {"view": view, "error": error, "statements": statements}
-            yield match_at(trace, target_token(trace), values=values)
+    for name, error, statements, trace in _failing(context, context.new.views, is_read=False):
+        view = context.new.views[name].name
+        values = {"view": view, "error": error, "statements": statements}
+        yield match_target(trace, values=values)
     yield from _no_longer_writable(context)
 
 
 def fts_content_broken(context: RuleContext) -> Iterator[Match]:
     """A full-text index whose content table, or a column of it, is gone or renamed."""
-    for name, error, _ in _failing(context, context.new.tables.keys(), is_read=True):
-        trace = _culprit(context, name, error)
-        if trace:
-            table = context.new.tables[name].name
-            yield match_at(trace, target_token(trace), tables=(table,), table=table, error=error)
+    for name, error, _, trace in _failing(context, context.new.tables, is_read=True):
+        table = context.new.tables[name].name
+        yield match_target(trace, tables=(table,), table=table, error=error)
 
 
 def trigger_never_fires(context: RuleContext) -> Iterator[Match]:
@@ -69,7 +60,7 @@ def trigger_never_fires(context: RuleContext) -> Iterator[Match]:
         trace = _dropping_column(context, table.name, name, missing) if missing else None
         if trace:
             values = {"trigger": trigger.name, "table": table.name, "columns": listed(missing)}
-            yield match_at(trace, target_token(trace), tables=(table.name,), values=values)
+            yield match_target(trace, tables=(table.name,), values=values)
 
 
 RULES: tuple[Rule, ...] = (
@@ -93,7 +84,7 @@ def _match(
     outside = context.outside(error)
     severity = Severity.WARNING if outside else None
     named = {**values, "outside": no_file_makes(outside)}
-    return match_at(trace, target_token(trace), severity=severity, tables=tables, values=named)
+    return match_target(trace, severity=severity, tables=tables, values=named)
 
 
 def _no_longer_writable(context: RuleContext) -> Iterator[Match]:
@@ -106,20 +97,20 @@ def _no_longer_writable(context: RuleContext) -> Iterator[Match]:
         if head and head.instead and view and (view.name.lower(), head.event) not in now:
             error = f"cannot modify {view.name} because it is a view"
             values = {"view": view.name, "statements": head.event, "error": error}
-            yield match_at(trace, target_token(trace), severity=Severity.WARNING, values=values)
+            yield match_target(trace, severity=Severity.WARNING, values=values)
 
 
 def _failing(
-    context: RuleContext, names: Iterable[str], *, is_read: bool
-) -> Iterator[tuple[str, str, str]]:
-    """Each object and error, with the statements that end in it."""
+    context: RuleContext, names: Container[str], *, is_read: bool
+) -> Iterator[tuple[str, str, str, StatementTrace]]:
+    """Each object and error, the statements that end in it, and the one to point at."""
     found: dict[tuple[str, str], list[str]] = {}
-    wanted = set(names)
     for one in context.script.unusable:
-        if one.name in wanted and (one.statement == _READ) == is_read:
+        if one.name in names and (one.statement == _READ) == is_read:
             found.setdefault((one.name, one.error), []).append(one.statement)
     for (name, error), statements in found.items():
-        yield name, error, ", ".join(statements)
+        if trace := _culprit(context, name, error):
+            yield name, error, ", ".join(statements), trace
 
 
 def _culprit(context: RuleContext, name: str, error: str) -> StatementTrace | None:

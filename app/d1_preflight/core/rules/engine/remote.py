@@ -10,7 +10,7 @@ from d1_preflight.core.rules.context import (
     RuleContext,
     match_at,
     match_file,
-    target_token,
+    match_target,
     word_token,
 )
 from d1_preflight.core.sql.tokenizer import Token
@@ -22,7 +22,7 @@ _LARGE = 1_000_000
 def trigger_remote(context: RuleContext) -> Iterator[Match]:
     """A trigger in a file that `migrations apply --remote` sends: another splitter reads it."""
     for trace in context.statements_of("CREATE TRIGGER"):
-        yield match_at(trace, target_token(trace), trigger=trace.target)
+        yield match_target(trace, trigger=trace.target)
 
 
 def trigger_lower_case_begin(context: RuleContext) -> Iterator[Match]:
@@ -37,7 +37,7 @@ def trigger_crlf(context: RuleContext) -> Iterator[Match]:
     """A trigger written with CRLF line ends."""
     for trace in context.statements_of("CREATE TRIGGER"):
         if "\r\n" in trace.statement.body:
-            yield match_at(trace, target_token(trace), trigger=trace.target)
+            yield match_target(trace, trigger=trace.target)
 
 
 def trigger_case_end(context: RuleContext) -> Iterator[Match]:

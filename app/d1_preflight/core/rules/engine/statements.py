@@ -1,6 +1,7 @@
 """Statements that D1 accepts and that do not do what they seem to."""
 
 from collections.abc import Iterator
+from contextlib import closing, suppress
 
 import apsw
 
@@ -13,6 +14,7 @@ from d1_preflight.core.rules.context import (
     RuleContext,
     listed,
     match_at,
+    match_target,
     target_token,
     word_token,
 )
@@ -59,7 +61,7 @@ def ledger_touched(context: RuleContext) -> Iterator[Match]:
         )
         own = trace.verb.startswith(("DROP TABLE", "ALTER TABLE")) and trace.target == d1.LEDGER
         if own or d1.LEDGER in touched:
-            yield match_at(trace, target_token(trace), table=d1.LEDGER)
+            yield match_target(trace, table=d1.LEDGER)
 
 
 def if_not_exists_ignored(context: RuleContext) -> Iterator[Match]:
@@ -67,11 +69,10 @@ def if_not_exists_ignored(context: RuleContext) -> Iterator[Match]:
     for trace in context.statements_of("CREATE TABLE"):
         known = context.old.table(trace.target)
         if trace.parsed.lenient and known and not trace.made("table") and not trace.parsed.copy:
-            wanted = _shape_of(trace)
-            same = wanted is not None and _same(wanted, known)
-            missing = [
-                name for name in (wanted.column_names if wanted else ()) if not known.column(name)
-            ]
+            shape = _shape_of(trace)
+            wanted = [name.lower() for name in shape.column_names] if shape else []
+            same = wanted == [name.lower() for name in known.column_names]
+            missing = [n for n in (shape.column_names if shape else ()) if not known.column(n)]
             what = f'column "{missing[0]}" is not added' if missing else "its columns stay as is"
             what = "it is identical" if same else what
             severity = Severity.NOTE if same else None
@@ -95,7 +96,7 @@ def foreign_key_twice(context: RuleContext) -> Iterator[Match]:
         twice = next((key for key in keys if keys.count(key) > 1), None)
         if twice:
             values = {"columns": ", ".join(twice[0]), "parent": twice[1]}
-            yield match_at(trace, target_token(trace), table=table.name, values=values)
+            yield match_target(trace, table=table.name, values=values)
 
 
 def primary_key_nullable(context: RuleContext) -> Iterator[Match]:
@@ -113,7 +114,7 @@ def length_not_enforced(context: RuleContext) -> Iterator[Match]:
         for column in table.columns:
             if "CHAR" in column.type.upper() and "(" in column.type:
                 values = {"table": table.name, "column": column.name, "type": column.type}
-                yield match_at(trace, target_token(trace), values=values)
+                yield match_target(trace, values=values)
                 break
 
 
@@ -121,9 +122,8 @@ def auto_number_ignored(context: RuleContext) -> Iterator[Match]:
     """SERIAL or AUTO_INCREMENT: accepted as a type name, numbers nothing."""
     for trace, table in _made(context):
         for column in table.columns:
-            if any(
-                word in column.type.upper() for word in ("SERIAL", "AUTO_INCREMENT", "IDENTITY")
-            ):
+            kind = column.type.upper()
+            if "SERIAL" in kind or "AUTO_INCREMENT" in kind or "IDENTITY" in kind:
                 values = {"table": table.name, "column": column.name, "type": column.type}
                 yield match_at(
                     trace, word_token(trace, "AUTO_INCREMENT", "SERIAL", "BIGSERIAL"), values=values
@@ -177,16 +177,7 @@ def _nullable_keys(table: Table) -> Iterator[str]:
 
 
 def _shape_of(trace: StatementTrace) -> Table | None:
-    connection = apsw.Connection(":memory:")
-    try:
+    with closing(apsw.Connection(":memory:")) as connection, suppress(apsw.Error):
         connection.execute(trace.statement.body)
         return read_table(connection, trace.target, trace.statement.body)
-    except apsw.Error:
-        return None
-    finally:
-        connection.close()
-
-
-def _same(wanted: Table, known: Table) -> bool:
-    names = [name.lower() for name in wanted.column_names]
-    return names == [name.lower() for name in known.column_names]
+    return None

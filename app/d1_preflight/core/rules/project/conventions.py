@@ -26,7 +26,7 @@ def header_missing(context: RuleContext) -> Iterator[Match]:
         return
     if not missing or "header-missing" in context.noted:
         return
-    none = not any(_has_header(text) for text in (context.text, *_texts(context)))
+    none = not any(_has_header(file.text) for file in (context.migration, *context.siblings))
     yield match_file(
         severity=Severity.NOTE if none else None,
         fields=", ".join(name.capitalize() for name in missing),
@@ -115,10 +115,6 @@ RULES: tuple[Rule, ...] = (
     critical_missing,
     several_changes,
 )
-
-
-def _texts(context: RuleContext) -> Iterator[str]:
-    return (sibling.text for sibling in context.siblings)
 
 
 @lru_cache(maxsize=4096)

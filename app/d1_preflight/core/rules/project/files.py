@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator
 from functools import lru_cache
 
-from d1_preflight.core.project.migration import Migration, leading_number
+from d1_preflight.core.project.migration import leading_number
 from d1_preflight.core.rules.context import (
     Match,
     Rule,
@@ -78,7 +78,7 @@ def duplicate_number(context: RuleContext) -> Iterator[Match]:
     number = context.migration.number
     for other in context.siblings:
         same = _number(other.name) == number and other.name != context.migration.name
-        if number is not None and same and not _is_down(other):
+        if number is not None and same and not _DOWN.search(other.stem):
             name = context.migration.name
             instead = _made_again(context)
             yield match_file(name=name, other=other.name, number=str(number), instead=instead)
@@ -170,9 +170,7 @@ def _made_again(context: RuleContext) -> tuple[str, ...]:
     return (_AGAIN[context.migration.naming.tool],) if context.name_is_kept else ()
 
 
-@lru_cache(maxsize=4096)
-def _number(name: str) -> int | None:
-    return leading_number(name)
+_number = lru_cache(maxsize=4096)(leading_number)
 
 
 @lru_cache(maxsize=2)  # every rule about refusals asks it of the same last statement
@@ -190,7 +188,3 @@ def ends_open(text: str) -> bool:
 def _last_token(text: str) -> Token:
     found = (token for token in all_tokens(text) if token.kind is not TokenKind.COMMENT)
     return deque(found, maxlen=1).pop()
-
-
-def _is_down(other: Migration) -> bool:
-    return _DOWN.search(other.stem) is not None

@@ -8,6 +8,7 @@ from d1_preflight.core.rules.context import (
     Rule,
     RuleContext,
     match_at,
+    match_target,
     target_token,
     word_token,
 )
@@ -100,7 +101,7 @@ def drop_view(context: RuleContext) -> Iterator[Match]:
     for trace in context.statements_of("DROP VIEW"):
         name = trace.target.lower()
         if name in context.old.views and name not in {*context.new.views, *context.new.tables}:
-            yield match_at(trace, target_token(trace), view=context.old.views[name].name)
+            yield match_target(trace, view=context.old.views[name].name)
 
 
 RULES: tuple[Rule, ...] = (

@@ -4,7 +4,12 @@ from collections.abc import Iterator
 
 from d1_preflight.core.effects.row_lineage import TableLineage
 from d1_preflight.core.engine.trace import StatementTrace
-from d1_preflight.core.rules.context import Match, Rule, RuleContext, match_at, target_token
+from d1_preflight.core.rules.context import (
+    Match,
+    Rule,
+    RuleContext,
+    match_target,
+)
 from d1_preflight.core.schema.full_text import full_text
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.tokenizer import Token, tokens
@@ -22,7 +27,7 @@ def fts_rowid_renumbered(context: RuleContext) -> Iterator[Match]:
         for index in _indexes_of(context, old, new):
             if not _filled_after(context, index, copy):
                 values = {"table": lineage.table, "index": index}
-                yield match_at(copy, target_token(copy), tables=(lineage.table,), values=values)
+                yield match_target(copy, tables=(lineage.table,), values=values)
 
 
 def fts_left_empty(context: RuleContext) -> Iterator[Match]:
@@ -34,7 +39,7 @@ def fts_left_empty(context: RuleContext) -> Iterator[Match]:
         made = trace.parsed.tokens[1].word == "VIRTUAL" and trace.made("table")
         if made and content and not _filled_after(context, trace.target, trace):
             values = {"index": trace.target, "table": content.name}
-            yield match_at(trace, target_token(trace), tables=(trace.target,), values=values)
+            yield match_target(trace, tables=(trace.target,), values=values)
 
 
 RULES: tuple[Rule, ...] = (fts_rowid_renumbered, fts_left_empty)

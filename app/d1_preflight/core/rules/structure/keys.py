@@ -4,7 +4,13 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 
 from d1_preflight.core.engine.trace import StatementTrace
-from d1_preflight.core.rules.context import Match, Rule, RuleContext, listed, match_at, target_token
+from d1_preflight.core.rules.context import (
+    Match,
+    Rule,
+    RuleContext,
+    listed,
+    match_target,
+)
 from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.tokenizer import closing, parted, tokens
@@ -52,7 +58,7 @@ def _gone(
     whole = columns and all(table.column(name) for name in columns)
     if trace and whole and target not in targets.get(table.name.lower(), ()):
         values = {"table": table.name, "columns": listed(columns)}
-        yield match_at(trace, target_token(trace), tables=(table.name,), values=values)
+        yield match_target(trace, tables=(table.name,), values=values)
 
 
 def _targets(structure: Structure) -> Mapping[str, Collection[_Target]]:

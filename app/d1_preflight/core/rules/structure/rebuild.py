@@ -4,7 +4,15 @@ from collections.abc import Callable, Iterable, Iterator
 
 from d1_preflight.core.effects.row_lineage import TableLineage
 from d1_preflight.core.findings import Severity
-from d1_preflight.core.rules.context import Match, Rule, RuleContext, listed, match_at, target_token
+from d1_preflight.core.rules.context import (
+    Match,
+    Rule,
+    RuleContext,
+    listed,
+    match_at,
+    match_target,
+    target_token,
+)
 from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.schema.table import Column, ForeignKey, Table
 from d1_preflight.lazy_dataclass import replace
@@ -28,7 +36,7 @@ def index_made_too_early(context: RuleContext) -> Iterator[Match]:
     for trace in context.statements_of("CREATE INDEX"):
         name = trace.target.lower()
         if trace.parsed.lenient and name in context.old.indexes and name not in context.new.indexes:
-            yield match_at(trace, target_token(trace), index=trace.target)
+            yield match_target(trace, index=trace.target)
 
 
 def trigger_forgotten(context: RuleContext) -> Iterator[Match]:
@@ -136,7 +144,7 @@ def create_as_select(context: RuleContext) -> Iterator[Match]:
     lasting |= {trace.target.lower() for trace in context.statements_of("ALTER TABLE RENAME")}
     for trace in context.statements_of("CREATE TABLE"):
         if trace.parsed.copy and trace.target.lower() in lasting:
-            yield match_at(trace, target_token(trace), table=trace.target)
+            yield match_target(trace, table=trace.target)
 
 
 def affinity_change(context: RuleContext) -> Iterator[Match]:
@@ -276,7 +284,7 @@ def _triggers_of_views(context: RuleContext) -> Iterator[Match]:
             view = trigger.table.lower()
             if trace.target.lower() == view and view in context.new.views:
                 values = {"table": trigger.table, "trigger": trigger.name}
-                yield match_at(trace, target_token(trace), tables=(trigger.table,), values=values)
+                yield match_target(trace, tables=(trigger.table,), values=values)
 
 
 def _lowered(names: Iterable[str]) -> tuple[str, ...]:
@@ -300,12 +308,7 @@ def _filled_columns(lineage: TableLineage, new: Table) -> frozenset[str]:
 
 def _is_made_empty(context: RuleContext, table: str) -> bool:
     """Whether the file makes a table and puts no row into it."""
-    earlier = {
-        trace.target.lower()
-        for trace in context.statements_of("ALTER TABLE RENAME")
-        if trace.parsed.new_name.lower() == table.lower()
-    }
-    names = {table.lower(), *earlier}
+    names = {table.lower(), *context.earlier_names(table)}
     fills = {trace.target.lower() for trace in context.statements_of("INSERT")}
     return not context.old.table(table) and not names & fills
 

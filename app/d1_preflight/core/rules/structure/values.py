@@ -1,6 +1,7 @@
 """Values that a statement writes and that the table's own constraints refuse."""
 
 from collections.abc import Iterator
+from contextlib import closing, suppress
 
 import apsw
 
@@ -79,13 +80,8 @@ def _is_false(table: Table, check: str, values: dict[str, tuple[Token, ...]]) ->
     columns = [column for column in table.columns if column.name.lower() in values]
     declared = ", ".join(f"{quote_name(c.name)} {c.type} COLLATE {c.collation}" for c in columns)
     row = ", ".join("".join(t.text for t in values[c.name.lower()]) for c in columns)
-    connection = apsw.Connection(":memory:")
-    connection.limit(apsw.SQLITE_LIMIT_LENGTH, _BYTES)
-    try:
+    with closing(apsw.Connection(":memory:")) as connection, suppress(apsw.Error):
+        connection.limit(apsw.SQLITE_LIMIT_LENGTH, _BYTES)
         connection.execute(f"CREATE TABLE one ({declared}); INSERT INTO one VALUES ({row})")
-        found = connection.execute(f"SELECT ({check}) IS 0 FROM one").fetchall()
-    except apsw.Error:
-        return False
-    finally:
-        connection.close()
-    return found == [(1,)]
+        return connection.execute(f"SELECT ({check}) IS 0 FROM one").fetchall() == [(1,)]
+    return False
