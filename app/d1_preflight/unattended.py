@@ -9,8 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Container, Mapping
 
 from d1_preflight.actions.target import confirm_identity
-from d1_preflight.core.checklist.checklist import Effect, Step
-from d1_preflight.core.checklist.unattended import needs_person
+from d1_preflight.core.checklist.checklist import Effect, Step, needs_person
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.record.record import Attempt, Status
 from d1_preflight.session import Session

@@ -9,9 +9,8 @@ import pytest
 from actions.conftest import Walked, walked
 from actions.fake_target import ADDITIVE, CHECKLIST, UUID, Bench, agreeable, replied
 from core.record_values import AnyAction, shipped_text
-from d1_preflight.core.checklist.checklist import ACTS, Effect, Step
+from d1_preflight.core.checklist.checklist import ACTS, Effect, Step, needs_person
 from d1_preflight.core.checklist.file import load_checklist
-from d1_preflight.core.checklist.unattended import needs_person
 from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.project.setting_types import Endpoint
 from d1_preflight.core.project.settings import Settings, Verification, WalkSettings

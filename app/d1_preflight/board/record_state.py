@@ -2,12 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 
-from d1_preflight.core.checklist.answers import (
-    FIXED_MANUALLY,
-    KEPT,
-    ROLLED_BACK,
-    answer_label,
-)
+from d1_preflight.core.checklist.answers import FIXED_MANUALLY, KEPT, ROLLED_BACK, answer_label
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.apply_facts import NO_GO, CloseFacts, GoFacts

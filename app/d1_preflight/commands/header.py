@@ -45,7 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     _refuse_blank(migration, arguments.type)
     found = _found(files, migration, arguments.type)
     description = _description(arguments, migration)
-    header = found_header(migration.stem, found, description, _down(files, migration))
+    down = _down(files, migration)
+    header = found_header(migration.stem, found.kind, found.effects, description, down)
     text = with_header(migration.text, header)
     if migration.path is not None and text != migration.text:
         write_durably(migration.path, text.encode())

@@ -155,7 +155,7 @@ _VERDICTS = {0: "✓ good", 1: "· open", 4: "✗ invalid"}
 
 
 def _lines(folder: Path, verification: "Verification") -> Iterator[str]:
-    from d1_preflight.core.summary.text import clean
+    from d1_preflight.core.format import clean
 
     by = clean(verification.trust.partition(";")[0])
     yield f"{_VERDICTS[verification.exit_code]}  {clean(str(folder))}  ({by})"

@@ -79,6 +79,13 @@ def _long(milliseconds: int) -> str:
     return f"{milliseconds // big} {unit}" + (f" {rest} {part}" if rest else "")
 
 
+def clean(text: str) -> str:
+    """One line of as many characters, none of which can drive a terminal or turn its direction."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def capital(text: str) -> str:
     """The text as a sentence begins."""
     return text[:1].upper() + text[1:]

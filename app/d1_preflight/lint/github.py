@@ -1,13 +1,13 @@
 """The judgement as workflow commands: GitHub draws them into the pull request's diff."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from d1_preflight.core.findings import Finding, Severity
+from d1_preflight.core.format import clean
 from d1_preflight.lint.judged import Judged
 from d1_preflight.lint.rewrites import answer_to, suggestion
-from d1_preflight.lint.snippet import clean
 
-_COMMANDS = {Severity.BLOCKING: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
+COMMANDS = {Severity.BLOCKING: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
 def as_github(judged: Sequence[Judged]) -> str:
@@ -23,8 +23,7 @@ def _unknown(judged: Sequence[Judged]) -> Iterator[str]:
     for one in judged:
         if one.blocks and not one.analysis.blocking:
             words = "The effect of this migration is unknown: treat it as destructive."
-            path = command_property(one.path)
-            yield f"::error file={path},line=1,title=unknown::{command_data(words)}"
+            yield command("error", {"file": one.path, "line": 1, "title": "unknown"}, words)
 
 
 def _command(one: Judged, finding: Finding) -> str:
@@ -34,8 +33,7 @@ def _command(one: Judged, finding: Finding) -> str:
     elif finding.end_column > finding.column:
         places |= {"col": finding.column, "endColumn": finding.end_column}
     places["title"] = f"{finding.title} [{finding.rule}]"
-    properties = ",".join(f"{key}={command_property(str(value))}" for key, value in places.items())
-    return f"::{_COMMANDS[_weight(finding)]} {properties}::{command_data(_words(one, finding))}"
+    return command(COMMANDS[_weight(finding)], places, _words(one, finding))
 
 
 def _weight(finding: Finding) -> Severity:
@@ -55,12 +53,13 @@ def _words(one: Judged, finding: Finding) -> str:
     return "\n".join([finding.message, *(["Instead:", *steps] if steps else [])])
 
 
-def command_data(text: str) -> str:
-    """A text as the message of a workflow command."""
+def command(name: str, places: Mapping[str, object], words: str) -> str:
+    """One workflow command with its properties and its message."""
+    escaped = {key: _data(str(value)) for key, value in places.items()}
+    properties = (f"{k}={v.replace(':', '%3A').replace(',', '%2C')}" for k, v in escaped.items())
+    return f"::{name} {','.join(properties)}::{_data(words)}"
+
+
+def _data(text: str) -> str:
     shown = "\n".join(clean(line) for line in text.split("\n"))
     return shown.replace("%", "%25").replace("\n", "%0A")
-
-
-def command_property(text: str) -> str:
-    """A text as a property of a workflow command."""
-    return command_data(text).replace(":", "%3A").replace(",", "%2C")

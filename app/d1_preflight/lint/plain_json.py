@@ -31,12 +31,8 @@ def _migration(one: Judged) -> dict[str, object]:
 
 
 def _effects(effects: Effects) -> dict[str, object]:
-    return {
-        "rows_deleted_in": list(effects.rows_deleted_in),
-        "references_nulled_in": list(effects.references_nulled_in),
-        "tables_dropped": list(effects.tables_dropped),
-        "columns_dropped": list(effects.columns_dropped),
-    }
+    shown = ("rows_deleted_in", "references_nulled_in", "tables_dropped", "columns_dropped")
+    return {key: list(getattr(effects, key)) for key in shown}
 
 
 def _finding(finding: Finding) -> dict[str, object]:

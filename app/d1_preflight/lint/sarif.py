@@ -17,7 +17,7 @@ SARIF_SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
 """Where the format is defined."""
-_LEVELS = {Severity.BLOCKING: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
+LEVELS = {Severity.BLOCKING: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
 
 
 def as_sarif(judged: Sequence[Judged]) -> str:
@@ -25,7 +25,7 @@ def as_sarif(judged: Sequence[Judged]) -> str:
     words = rule_catalog()
     shown = [(one, finding) for one in judged for finding in one.shown]
     rules = {rule: index for index, rule in enumerate(sorted({f.rule for _, f in shown}))}
-    prints = _Prints()
+    prints = Prints()
     document = {
         "$schema": SARIF_SCHEMA,
         "version": "2.1.0",
@@ -51,7 +51,7 @@ def _driver(rules: Sequence[CatalogEntry]) -> Mapping[str, object]:
                 "shortDescription": {"text": rule.title},
                 "fullDescription": {"text": rule.problem},
                 "help": {"text": "\n".join([rule.problem, *rule.instead, rule.verified_with])},
-                "defaultConfiguration": {"level": _LEVELS[rule.severity]},
+                "defaultConfiguration": {"level": LEVELS[rule.severity]},
             }
             for rule in rules
         ],
@@ -73,7 +73,7 @@ def _invocation(judged: Sequence[Judged]) -> Mapping[str, object]:
     return {"executionSuccessful": True, "toolExecutionNotifications": notes}
 
 
-class _Prints:
+class Prints:
     """Fingerprints that stay when lines move: rule, file, text of the line, and the how-manieth."""
 
     def __init__(self) -> None:
@@ -81,22 +81,26 @@ class _Prints:
         self._lines: dict[str, list[str]] = {}
 
     def of(self, one: Judged, finding: Finding) -> str:
+        """The fingerprint of a finding."""
         lines = self._lines.setdefault(one.path, one.migration.text.split("\n"))
         text = lines[finding.line - 1].strip() if finding.line <= len(lines) else ""
-        base = f"{finding.rule}\x00{one.migration.name}\x00{text}"
+        return self.marked(f"{finding.rule}\x00{one.migration.name}\x00{text}")
+
+    def marked(self, base: str) -> str:
+        """The fingerprint of one more place that is known by this text."""
         self._seen[base] += 1
         whole = f"{base}\0{self._seen[base]}".encode(errors="surrogateescape")
         return sha256(whole).hexdigest()[:32]
 
 
 def _result(
-    one: Judged, finding: Finding, rules: Mapping[str, int], prints: _Prints
+    one: Judged, finding: Finding, rules: Mapping[str, int], prints: Prints
 ) -> Mapping[str, object]:
     steps = [f"{number}. {step}" for number, step in enumerate(finding.instead, start=1)]
     result: dict[str, object] = {
         "ruleId": finding.rule,
         "ruleIndex": rules[finding.rule],
-        "level": _LEVELS[finding.severity],
+        "level": LEVELS[finding.severity],
         "message": {"text": "\n".join([finding.message, *steps])},
         "locations": [
             {"physicalLocation": {"artifactLocation": _file(one.path), "region": _region(finding)}}

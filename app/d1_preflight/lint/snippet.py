@@ -3,6 +3,7 @@
 from unicodedata import combining, east_asian_width
 
 from d1_preflight.core.findings import Finding
+from d1_preflight.core.format import clean
 from d1_preflight.lazy_dataclass import dataclass
 
 _LEAD = 20
@@ -45,11 +46,6 @@ class Lines:
             length=max(1, cell_width(cut[start - left : end - left])),
             more=max(0, finding.end_line - finding.line),
         )
-
-
-def clean(text: str) -> str:
-    """The same number of characters, none of which can drive a terminal or turn its direction."""
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def cell_width(text: str) -> int:

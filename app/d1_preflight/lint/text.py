@@ -6,10 +6,10 @@ The first line of a finding is `path:line:column`, so that editors and terminals
 from collections.abc import Iterator, Sequence
 
 from d1_preflight.core.findings import Finding, Kind, Risk, Severity
-from d1_preflight.core.format import plural
+from d1_preflight.core.format import clean, plural
 from d1_preflight.lint.judged import Judged
 from d1_preflight.lint.paint import Paint
-from d1_preflight.lint.snippet import Lines, clean
+from d1_preflight.lint.snippet import Lines
 
 _KINDS = {Kind.NONE: "no effect", Kind.UNKNOWN: "unknown: treat it as destructive"}
 _REASONS = 12

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from html import escape
 from typing import assert_never
 
-from d1_preflight.core.format import count, duration, plural
+from d1_preflight.core.format import clean, count, duration, plural
 from d1_preflight.core.record.record import Status
-from d1_preflight.core.summary.text import clean
 from d1_preflight.report.pictures import Picture, RowBars, Series, Spans
 
 _WIDTH, _LINE, _ROW = 640, 22, 40

@@ -3,7 +3,7 @@
 from typing import assert_never
 from unicodedata import east_asian_width
 
-from d1_preflight.core.summary.text import clean
+from d1_preflight.core.format import clean
 from d1_preflight.report.document import (
     Block,
     Command,

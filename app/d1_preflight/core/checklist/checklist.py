@@ -1,7 +1,7 @@
 """The checklist as values: sections, steps and prompts."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -180,6 +180,15 @@ class Section:
     title: str
     number: str  # "1" … "6", "" for the acts
     steps: tuple[Step, ...]
+
+
+def needs_person(step: Step, prompts: Sequence[Prompt]) -> str:
+    """Why a person must start the step, in words; "" for none: facts may hold it too."""
+    if step.id in ACTS:
+        return "A person signs it or applies it."
+    if step.effect is Effect.REMOTE_WRITE:
+        return "It writes to the target or to people."
+    return "It asks a question." if prompts else ""
 
 
 @dataclass(frozen=True)

@@ -28,11 +28,10 @@ def always_true(table: Table, statement: Sequence[Token], names: Collection[str]
     condition = _condition(statement, names)
     if not condition:
         return False
-    return (
-        _is_check(table, _normal(condition))
-        or _is_not_null(table, _normal(condition))
-        or _holds_for_each_value(table, condition)
-    )
+    words = _normal(condition)
+    if words[1:] in (("is", "not", "null"), ("notnull",), ("not", "null")):
+        return _never_null(table, words[0])
+    return _is_check(table, words) or _holds_for_each_value(table, condition)
 
 
 def _is_check(table: Table, condition: tuple[str, ...]) -> bool:
@@ -42,12 +41,6 @@ def _is_check(table: Table, condition: tuple[str, ...]) -> bool:
         if held and condition == _normal(tokens(check, limit=len(check))):
             return True
     return False
-
-
-def _is_not_null(table: Table, condition: tuple[str, ...]) -> bool:
-    if condition[1:] not in (("is", "not", "null"), ("notnull",), ("not", "null")):
-        return False
-    return _never_null(table, condition[0])
 
 
 def _holds_for_each_value(table: Table, condition: Sequence[Token]) -> bool:

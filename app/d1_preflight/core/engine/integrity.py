@@ -80,15 +80,11 @@ def unusable_objects(
     A virtual table opens its content when it is read, so that preparing proves nothing. Preparing
     a view of views can take for ever, and only the authorizer lets Python look in meanwhile.
     """
-    connection.authorizer = _allow
+    connection.authorizer = lambda *_event: apsw.SQLITE_OK
     try:
         yield from _unusable(connection, found, scope)
     finally:
         connection.authorizer = None
-
-
-def _allow(*_event: object) -> int:
-    return apsw.SQLITE_OK
 
 
 def _unusable(

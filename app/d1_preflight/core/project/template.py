@@ -1,11 +1,11 @@
 """A new migration's text: its name, its header, and the empty down migration."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from d1_preflight.core.errors import UsageError
-from d1_preflight.core.findings import Analysis, Effects, Kind
+from d1_preflight.core.findings import Effects, Kind
 from d1_preflight.core.project.migration import is_header_line, leading_number
 from d1_preflight.core.project.naming import HOUSE, Convention, judged_part, split_number
 
@@ -58,33 +58,41 @@ def _following(convention: Convention, taken: Iterable[str], now: datetime) -> s
 
 def migration_text(name: str, kind: Kind, description: str) -> str:
     """The header of a new migration, as the team writes it."""
-    stem = name.removesuffix(".sql")
-    declared, rollback = _TYPES[kind]
-    lines = [
-        f"-- Migration: {stem}",
-        f"-- Description: {description or description_of(name)}",
-        f"-- Type: {declared}",
-        f"-- Rollback: {rollback}",
-    ]
-    if kind is Kind.DESTRUCTIVE:
-        lines.append("-- CRITICAL: Backup required before applying")
-    return "\n".join([*lines, _RULE, "", ""])
+    described = description or description_of(name)
+    return _header(name.removesuffix(".sql"), described, kind, "", _TYPES[kind][1]) + "\n"
 
 
-def found_header(stem: str, found: Analysis, description: str, down: str = "") -> str:
+def found_header(stem: str, kind: Kind, effects: Effects, description: str, down: str = "") -> str:
     """The header of a migration as it was found to be; `down` names its down file, "" for none."""
-    declared, rollback = _TYPES.get(found.kind, _TYPES[Kind.TRANSFORMATIVE])
+    rollback = _TYPES.get(kind, _TYPES[Kind.TRANSFORMATIVE])[1]
     if down:
         rollback = f"See {down}"
-    elif found.kind is Kind.TRANSFORMATIVE:
+    elif kind is Kind.TRANSFORMATIVE:
         rollback = "Restore from backup; no down migration is written"
+    return _header(stem, description, kind, effect_words(effects), rollback)
+
+
+def _header(stem: str, description: str, kind: Kind, effects: str, rollback: str) -> str:
+    declared, _ = _TYPES.get(kind, _TYPES[Kind.TRANSFORMATIVE])
     lines = [f"-- Migration: {stem}", f"-- Description: {description}", f"-- Type: {declared}"]
-    if effects := effect_words(found.effects):
-        lines.append(f"-- Effects: {effects}")
+    lines += [f"-- Effects: {effects}"] if effects else []
     lines.append(f"-- Rollback: {rollback}")
-    if found.kind is Kind.DESTRUCTIVE:
+    if kind is Kind.DESTRUCTIVE:
         lines.append("-- CRITICAL: Backup required before applying")
     return "\n".join([*lines, _RULE, ""])
+
+
+def down_header(stem: str, name: str, kind: Kind, gaps: Sequence[str], note: str = "") -> str:
+    """The header of the down file of the migration `name`; `gaps` are what it does not undo."""
+    lines = (
+        f"-- Migration: {stem} (down)",
+        f"-- Description: Undoes {stem}{note}",
+        *((f"-- Type: {kind.value.capitalize()}",) if kind is not Kind.NONE else ()),
+        f"-- Rollback: Apply {name} again",
+        *(f"-- CRITICAL: {' '.join(gap.split())}" for gap in gaps),
+        _RULE,
+    )
+    return "\n".join(lines) + "\n\n"
 
 
 def with_header(text: str, header: str) -> str:

@@ -14,12 +14,11 @@ from d1_preflight.core.engine.sandbox import Sandbox
 from d1_preflight.core.engine.trace import ScriptTrace
 from d1_preflight.core.findings import Effects, Kind
 from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.template import down_header
 from d1_preflight.core.recovery.undo import Undo, run_on
 from d1_preflight.core.schema.schema import Schema, compare, diff
 from d1_preflight.core.sql.statement import CopySource, ParsedStatement
 from d1_preflight.lazy_dataclass import dataclass
-
-_RULE = "-- " + "=" * 76
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +84,8 @@ def _converted(script: ScriptTrace) -> Iterator[str]:
                 )
         for trace in script.statements:
             dropped = trace.parsed.column if trace.verb == "ALTER TABLE DROP COLUMN" else ""
-            if (
-                dropped
-                and new.column(dropped)
-                and trace.target.lower() in (old.name.lower(), new.name.lower())
-            ):
+            is_here = trace.target.lower() in (old.name.lower(), new.name.lower())
+            if dropped and is_here and new.column(dropped):
                 yield (
                     f"Line {trace.line} drops {lineage.table}.{dropped}, which another column "
                     "replaces; only a backup has the old values."
@@ -135,14 +131,6 @@ def _tried(script: ScriptTrace, statements: tuple[str, ...]) -> tuple[list[str],
 
 
 def _file(migration: Migration, kind: Kind, statements: tuple[str, ...], gaps: list[str]) -> str:
-    lines = [
-        f"-- Migration: {migration.stem} (down)",
-        f"-- Description: Undoes {migration.stem}. A draft: review it before use",
-        *((f"-- Type: {kind.value.capitalize()}",) if kind is not Kind.NONE else ()),
-        f"-- Rollback: Apply {migration.name} again",
-        *(f"-- CRITICAL: {' '.join(gap.split())}" for gap in gaps),
-        _RULE,
-        "",
-        *(f"{text};" for text in statements),
-    ]
-    return "\n".join(lines) + "\n"
+    note = ". A draft: review it before use"
+    header = down_header(migration.stem, migration.name, kind, gaps, note)
+    return header + "".join(f"{text};\n" for text in statements)

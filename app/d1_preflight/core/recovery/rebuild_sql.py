@@ -8,10 +8,9 @@ our own text around the schema's own; nothing comes out of a generator.
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from d1_preflight.core.schema.order import parents_first
 from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.schema.table import Table
-from d1_preflight.core.sql.tokenizer import quote_name, quote_text, tokens
+from d1_preflight.core.sql.tokenizer import quote_name, quote_names, quote_text, tokens
 
 _KEPT = "preflight_old_"
 _PARKED = "preflight_parked_"
@@ -24,16 +23,15 @@ def rebuild(old: Table, columns: Mapping[str, str], now: Structure) -> Iterator[
     before, and be made again after.
     """
     table = old.name
-    descendants = descendants_of(now, table)
+    descendants = now.descendants_of(table)
     yield "PRAGMA defer_foreign_keys = ON"
     for child in descendants:
-        names = _names(child)
+        names = quote_names(child.data_columns)
         yield f"CREATE TABLE {_parked(child)} AS SELECT {names} FROM {quote_name(child.name)}"
     for child in reversed(descendants):
         yield f"DELETE FROM {quote_name(child.name)}"
     kept = quote_name(_KEPT + table)
-    targets = ", ".join(quote_name(name) for name in columns)
-    sources = ", ".join(quote_name(name) for name in columns.values())
+    targets, sources = quote_names(columns), quote_names(columns.values())
     yield _under_name(old.sql, table, _KEPT + table)
     yield f"INSERT INTO {kept} ({targets}) SELECT {sources} FROM {quote_name(table)}"
     if old.autoincrement:
@@ -41,24 +39,10 @@ def rebuild(old: Table, columns: Mapping[str, str], now: Structure) -> Iterator[
     yield f"DROP TABLE {quote_name(table)}"
     yield f"ALTER TABLE {kept} RENAME TO {quote_name(table)}"
     for child in descendants:
-        names = _names(child)
+        names = quote_names(child.data_columns)
         yield f"INSERT INTO {quote_name(child.name)} ({names}) SELECT {names} FROM {_parked(child)}"
     for child in descendants:
         yield f"DROP TABLE {_parked(child)}"
-
-
-def descendants_of(now: Structure, table: str) -> tuple[Table, ...]:
-    """The tables that refer to `table`, directly or not, parents before their children."""
-    found: dict[str, Table] = {}
-    waiting = [table]
-    while waiting:
-        for child in now.children_of(waiting.pop(0)):
-            lower = child.name.lower()
-            if lower != table.lower() and lower not in found:
-                found[lower] = child
-                waiting.append(child.name)
-    order, _ = parents_first(tuple(found.values()))
-    return order
 
 
 def _under_name(sql: str, table: str, name: str) -> str:
@@ -72,7 +56,7 @@ def _under_name(sql: str, table: str, name: str) -> str:
         if before.word == "REFERENCES" and token.name.lower() == table.lower()
     ]
     for token in reversed(places):
-        sql = sql[: token.start] + quote_name(name) + sql[token.start + len(token.text) :]
+        sql = sql[: token.start] + quote_name(name) + sql[token.end :]
     return sql
 
 
@@ -84,10 +68,6 @@ def _carry_sequence(table: str) -> Iterator[str]:
         f"INSERT INTO sqlite_sequence (name, seq)"
         f" SELECT {new}, seq FROM sqlite_sequence WHERE name = {old}"
     )
-
-
-def _names(table: Table) -> str:
-    return ", ".join(map(quote_name, table.data_columns))
 
 
 def _parked(table: Table) -> str:

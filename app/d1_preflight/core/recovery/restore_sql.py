@@ -14,10 +14,9 @@ from d1_preflight.core.format import noun_for, plural
 from d1_preflight.core.rows.codec import Packer, copy_cells, decode, literal, wire
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.full_text import full_text
-from d1_preflight.core.schema.order import parents_first
 from d1_preflight.core.schema.schema import Schema, structure, tables_of
 from d1_preflight.core.schema.sequences import raise_sequence
-from d1_preflight.core.schema.table import Table, shadows_of
+from d1_preflight.core.schema.table import Table, parents_first, shadows_of
 from d1_preflight.core.sql.tokenizer import quote_name
 from d1_preflight.lazy_dataclass import dataclass
 

@@ -6,11 +6,10 @@ from contextlib import closing
 from d1_preflight.core.effects.row_lineage import TableLineage, row_lineage
 from d1_preflight.core.engine.sandbox import Sandbox
 from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
-from d1_preflight.core.recovery.rebuild_sql import descendants_of, rebuild
+from d1_preflight.core.recovery.rebuild_sql import rebuild
 from d1_preflight.core.schema.ddl import addable, column_definition, mentions
-from d1_preflight.core.schema.order import parents_first
 from d1_preflight.core.schema.schema import Schema, compare, normal_sql
-from d1_preflight.core.schema.table import Table
+from d1_preflight.core.schema.table import Table, parents_first
 from d1_preflight.core.sql.tokenizer import Token, TokenKind, quote_name
 
 
@@ -119,7 +118,7 @@ class Undo:
         now = run_on(self._script.after, [*self._without_objects(), *before]).new
         for old, columns in left:
             self._rebuilt.append(old.name)
-            self._parked += [child.name for child in descendants_of(now, old.name)]
+            self._parked += [child.name for child in now.descendants_of(old.name)]
             yield from rebuild(old, columns, now)
 
     def _columns(self, lineage: TableLineage, old: Table, new: Table) -> dict[str, str]:

@@ -4,8 +4,9 @@ from d1_preflight.core.engine.trace import StatementTrace
 from d1_preflight.core.findings import Finding
 from d1_preflight.core.remedies.edits import Edit, insert_after
 from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Rewrite
+from d1_preflight.core.schema.ddl import default_in
 from d1_preflight.core.schema.table import Column
-from d1_preflight.core.sql.tokenizer import Token, closing, quote_name, tokens
+from d1_preflight.core.sql.tokenizer import quote_name, tokens
 
 _NOT_FOUND = NoRemedy("The ADD COLUMN was not found.")
 _EMPTY = {"TEXT": "''", "INTEGER": "0", "REAL": "0.0", "NUMERIC": "0", "BLOB": "x''"}
@@ -28,14 +29,10 @@ def filled_not_null(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
             f"Only the author knows which value existing rows get in {column.name}: add a "
             "DEFAULT, or an UPDATE after it."
         )
-    text = f" DEFAULT {_EMPTY[column.affinity]}"
-    end = _end(trace)
-    differs = (("column", f"{trace.target}.{column.name}".lower()),)
-    return Rewrite(
-        (Edit(end, end, text),),
-        f"gives {column.name} a default, which the UPDATE then replaces",
-        differs,
-    )
+    last = [t for t in trace.parsed.tokens if t.text != ";"][-1]
+    edit = Edit.behind(trace, last, f" DEFAULT {_EMPTY[column.affinity]}")
+    what = f"gives {column.name} a default, which the UPDATE then replaces"
+    return Rewrite((edit,), what, _differs(trace, column))
 
 
 def filled_later(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
@@ -54,12 +51,8 @@ def filled_later(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     name, value = quote_name(column.name), _value(column.default)
     fill = f"UPDATE {quote_name(trace.target)} SET {name} = {value} WHERE {name} IS NULL;"
     after = insert_after(reading.text, trace.statement, [fill])
-    differs = (("column", f"{trace.target}.{column.name}".lower()),)
-    return Rewrite(
-        (edit, after),
-        f"adds {column.name} without its default and fills the existing rows",
-        differs,
-    )
+    what = f"adds {column.name} without its default and fills the existing rows"
+    return Rewrite((edit, after), what, _differs(trace, column))
 
 
 def virtual(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
@@ -68,10 +61,8 @@ def virtual(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     token = next((t for t in trace.parsed.tokens if t.word == "STORED"), None) if trace else None
     if trace is None or column is None or token is None:
         return _NOT_FOUND
-    start = trace.statement.start + trace.statement.lead + token.start
-    differs = (("column", f"{trace.target}.{column.name}".lower()),)
-    edit = Edit(start, start + len("STORED"), "VIRTUAL")
-    return Rewrite((edit,), f"makes {column.name} VIRTUAL", differs)
+    edit = Edit.of(trace, token, "VIRTUAL")
+    return Rewrite((edit,), f"makes {column.name} VIRTUAL", _differs(trace, column))
 
 
 def _added(reading: Reading, finding: Finding) -> tuple[StatementTrace | None, Column | None]:
@@ -81,27 +72,17 @@ def _added(reading: Reading, finding: Finding) -> tuple[StatementTrace | None, C
     return trace, column
 
 
-def _end(trace: StatementTrace) -> int:
-    """The place behind the definition."""
-    last = [t for t in trace.parsed.tokens if t.text != ";"][-1]
-    return trace.statement.start + trace.statement.lead + last.start + len(last.text)
+def _differs(trace: StatementTrace, column: Column) -> tuple[tuple[str, str], ...]:
+    return (("column", f"{trace.target}.{column.name}".lower()),)
 
 
 def _without_default(trace: StatementTrace) -> Edit | None:
-    found = trace.parsed.tokens
-    at = next((n for n, t in enumerate(found) if t.word == "DEFAULT"), None)
-    if at is None or at + 1 >= len(found):
+    found, begin = trace.parsed.tokens, trace.statement.begin
+    default = default_in(found)
+    if not default:
         return None
-    last = _default_end(found, at + 1)
-    start = trace.statement.start + trace.statement.lead
-    before = found[at - 1]
-    return Edit(start + before.start + len(before.text), start + last.start + len(last.text), "")
-
-
-def _default_end(found: tuple[Token, ...], at: int) -> Token:
-    if found[at].text == "(":
-        return found[closing(found, at)]
-    return found[at + 1] if found[at].text in ("+", "-") else found[at]
+    before = found[found.index(default[0]) - 2]
+    return Edit(begin + before.end, begin + default[-1].end, "")
 
 
 def _value(default: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from d1_preflight.core.engine.trace import Access, StatementTrace
 from d1_preflight.core.findings import Finding
 from d1_preflight.core.remedies.edits import Edit
-from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Rewrite
+from d1_preflight.core.remedies.remedy import NOT_FOUND, NoRemedy, Reading, Rewrite
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.statement import read_statement
 from d1_preflight.core.sql.tokenizer import (
@@ -13,11 +13,10 @@ from d1_preflight.core.sql.tokenizer import (
     closing,
     outside,
     quote_name,
+    quote_names,
     quote_text,
     statements,
 )
-
-_NOT_FOUND = NoRemedy("The statement was not found.")
 
 
 def named_columns(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
@@ -25,7 +24,7 @@ def named_columns(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     trace = reading.trace_of(finding)
     copied = trace.parsed.copy if trace else None
     if trace is None or copied is None:
-        return _NOT_FOUND
+        return NOT_FOUND
     now = reading.structure_at(trace.statement.start)
     source, target = now.table(copied.source), now.table(trace.target)
     stars = [e for e in copied.expressions if e and e[-1].text == "*"]
@@ -39,12 +38,9 @@ def named_columns(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
             return NoRemedy(
                 "The column names of both sides differ: only the author knows which goes where."
             )
-    listed = ", ".join(map(quote_name, names))
-    start = trace.statement.start + trace.statement.lead
-    edits = [Edit(start + stars[0][0].start, start + stars[0][0].start + 1, listed)]
+    edits = [Edit.of(trace, stars[0][0], quote_names(names))]
     if not trace.parsed.columns:
-        place = _after_name(trace)
-        edits.append(Edit(start + place, start + place, f" ({', '.join(map(quote_name, into))})"))
+        edits.append(Edit.behind(trace, _name_in(trace), f" ({quote_names(into)})"))
     return Rewrite(tuple(edits), f"names the columns that are copied into {trace.target}")
 
 
@@ -53,13 +49,12 @@ def text_in_quotes(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     trace = reading.trace_of(finding)
     token = _token_at(trace, finding) if trace else None
     if trace is None or token is None or token.text[:1] != '"':
-        return _NOT_FOUND
-    start = trace.statement.start + trace.statement.lead + token.start
+        return NOT_FOUND
     if finding.blocks or (finding.rows_at_risk and trace.parsed.copy):
         if trace.parsed.copy is None:
             return NoRemedy(f'It is unknown whether "{token.name}" is a column or text.')
         return _missing_column(reading, trace, token)
-    edit = Edit(start, start + len(token.text), quote_text(token.name))
+    edit = Edit.of(trace, token, quote_text(token.name))
     return Rewrite((edit,), f"writes {token.text} as the text that SQLite takes it for")
 
 
@@ -115,7 +110,7 @@ def _no_upsert(
 
 def _upsert_edits(trace: StatementTrace, names: tuple[str, ...], table: Table) -> tuple[Edit, ...]:
     statement, found = trace.statement, trace.parsed.tokens
-    start = statement.start + statement.lead
+    start = statement.begin
     first = next(t for t in found if t.word in ("INSERT", "REPLACE"))
     into = next(t for t in found if t.word == "INTO")
     key = {name.lower() for name in table.primary_key}
@@ -169,7 +164,7 @@ def _final_name(reading: Reading, name: str) -> str:
 
 def left_out(trace: StatementTrace, place: int) -> tuple[Edit, Edit]:
     """The n-th column taken out of both lists of a copy."""
-    start = trace.statement.start + trace.statement.lead
+    start = trace.statement.begin
     found = trace.parsed.tokens
     opening = next(n for n, t in enumerate(found) if t.text == "(")
     names = [t for t in found[opening + 1 : closing(found, opening)] if t.text != ","]
@@ -184,22 +179,20 @@ def left_out(trace: StatementTrace, place: int) -> tuple[Edit, Edit]:
 def _without_item(start: int, items: list[tuple[Token, ...]], place: int) -> Edit:
     """One item of a list taken out, with the comma that sets it apart."""
     item = items[place]
-    begin, end = item[0].start, item[-1].start + len(item[-1].text)
+    begin, end = item[0].start, item[-1].end
     if place + 1 < len(items):
         end = items[place + 1][0].start
     elif place:
         before = items[place - 1][-1]
-        begin = before.start + len(before.text)
+        begin = before.end
     return Edit(start + begin, start + end, "")
 
 
-def _after_name(trace: StatementTrace) -> int:
-    """The place behind the target's name of an INSERT."""
+def _name_in(trace: StatementTrace) -> Token:
+    """The target's name of an INSERT."""
     found = trace.parsed.tokens
     at = next(n for n, t in enumerate(found) if t.word == "INTO") + 1
-    if at + 2 < len(found) and found[at + 1].text == ".":
-        at += 2
-    return found[at].start + len(found[at].text)
+    return found[at + 2 if at + 2 < len(found) and found[at + 1].text == "." else at]
 
 
 def _token_at(trace: StatementTrace, finding: Finding) -> Token | None:

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import takewhile
+from typing import Self
 
+from d1_preflight.core.engine.trace import StatementTrace
 from d1_preflight.core.project.migration import is_header_line
-from d1_preflight.core.sql.tokenizer import Statement, TokenKind, all_tokens
+from d1_preflight.core.sql.tokenizer import Statement, Token, TokenKind, all_tokens
 
 BREAKPOINT = "--> statement-breakpoint"
 """The comment that drizzle writes between two statements."""
@@ -21,6 +23,18 @@ class Edit:
     start: int
     end: int
     text: str
+
+    @classmethod
+    def of(cls, trace: StatementTrace, token: Token, text: str, last: Token | None = None) -> Self:
+        """A token of a statement, or all from it to the `last`, becomes `text`."""
+        begin = trace.statement.begin
+        return cls(begin + token.start, begin + (last or token).end, text)
+
+    @classmethod
+    def behind(cls, trace: StatementTrace, token: Token, text: str) -> Self:
+        """`text` comes behind a token of a statement."""
+        place = trace.statement.begin + token.end
+        return cls(place, place, text)
 
 
 def edited(text: str, edits: Iterable[Edit]) -> str:
@@ -106,7 +120,7 @@ def _alike(one: Sequence[str], other: Sequence[str]) -> int:
 def insert_before(text: str, statement: Statement, lines: Sequence[str]) -> Edit:
     """New statements before one; the comments above it stay with it."""
     place = end_of_line(text, statement.start)
-    begin = statement.start + statement.lead
+    begin = statement.begin
     if statement.start == 0 or place > begin:
         return Edit(begin, begin, "".join(f"{line}{_between(text)}" for line in lines))
     if BREAKPOINT in text[statement.start : place]:
@@ -134,7 +148,7 @@ def without(text: str, statement: Statement, *, heading: bool = False) -> Edit:
 
     With `heading` the comments right above it go too: they would head nothing.
     """
-    begin, end = statement.start + statement.lead, statement.end
+    begin, end = statement.begin, statement.end
     line = text.rfind("\n", 0, begin) + 1
     after = re.compile(r"[ \t]*(?:--> statement-breakpoint)?[ \t]*(?:\r?\n|\Z)").match(text, end)
     if not text[line:begin].strip() and after:

@@ -5,11 +5,10 @@ import re
 from d1_preflight.core.findings import Finding, Kind
 from d1_preflight.core.project.template import migration_text
 from d1_preflight.core.remedies.edits import Edit, newline, without
-from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Rewrite
+from d1_preflight.core.remedies.remedy import NOT_FOUND, NoRemedy, Reading, Rewrite
 from d1_preflight.core.sql.tokenizer import TokenKind, all_tokens
 
 _BEGIN = re.compile(r"\bBEGIN(?=\s)", re.IGNORECASE)
-_NOT_FOUND = NoRemedy("The statement was not found.")
 _NO_KIND = NoRemedy("It is unknown what the file does, so its type cannot be written.")
 _NOTHING_YET = NoRemedy("Nothing is written in it yet: its type follows from the SQL.")
 _FIELD = r"(?im)^(--[ \t]*{name}[ \t]*:)[^\r\n]*"
@@ -19,16 +18,15 @@ def final_semicolon(reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:
     """Put the missing `;` behind the last token."""
     last = [t for t in all_tokens(reading.text) if t.kind is not TokenKind.COMMENT][-1:]
     if not last:
-        return _NOT_FOUND
-    end = last[0].start + len(last[0].text)
-    return Rewrite((Edit(end, end, ";"),), "ends the last statement with ;")
+        return NOT_FOUND
+    return Rewrite((Edit(last[0].end, last[0].end, ";"),), "ends the last statement with ;")
 
 
 def closed_comment(reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:
     """Close the comment at the end of the line where it begins, or of the file."""
     opened = [t for t in all_tokens(reading.text) if t.text.startswith("/*")][-1:]
     if not opened or opened[0].text.endswith("*/"):
-        return _NOT_FOUND
+        return NOT_FOUND
     inside = opened[0].text
     if ";" in inside:
         return NoRemedy(
@@ -42,7 +40,7 @@ def no_transaction(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     """Take BEGIN, COMMIT and END out: the file is one transaction already."""
     trace = reading.trace_of(finding)
     if trace is None:
-        return _NOT_FOUND
+        return NOT_FOUND
     if trace.verb not in ("BEGIN", "COMMIT", "END"):
         return NoRemedy("Only the author knows what a SAVEPOINT or ROLLBACK should keep or undo.")
     edit = without(reading.text, trace.statement)
@@ -62,9 +60,9 @@ def no_transaction_words(reading: Reading, _finding: Finding) -> Rewrite | NoRem
         if token.kind is not TokenKind.COMMENT:
             return NoRemedy("The words are part of a stored text, which cannot be changed.")
         lower = token.text.replace("BEGIN TRANSACTION", "begin transaction")
-        edits.append(Edit(token.start, token.start + len(token.text), lower))
+        edits.append(Edit(token.start, token.end, lower))
     if not edits:
-        return _NOT_FOUND
+        return NOT_FOUND
     return Rewrite(tuple(edits), "removes the words BEGIN TRANSACTION")
 
 
@@ -77,27 +75,25 @@ def line_feeds(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     """Give a trigger plain line feeds; those inside its strings are the author's data."""
     trace = reading.trace_of(finding)
     if trace is None:
-        return _NOT_FOUND
+        return NOT_FOUND
     if any("\r" in token.text for token in trace.parsed.tokens):
         return NoRemedy("The line ending is inside a string of the trigger: it is data.")
-    statement = trace.statement
-    text = statement.body.replace("\r\n", "\n")
-    start = statement.start + statement.lead
-    return Rewrite((Edit(start, statement.end, text),), "writes the trigger with plain line feeds")
+    text = trace.statement.body.replace("\r\n", "\n")
+    edit = Edit(trace.statement.begin, trace.statement.end, text)
+    return Rewrite((edit,), "writes the trigger with plain line feeds")
 
 
 def capital_begin(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     """Write a trigger's BEGIN and END in capitals."""
     trace = reading.trace_of(finding)
     if trace is None:
-        return _NOT_FOUND
-    start = trace.statement.start + trace.statement.lead
+        return NOT_FOUND
     edits = tuple(
-        Edit(start + t.start, start + t.start + len(t.text), t.text.upper())
+        Edit.of(trace, t, t.text.upper())
         for t in trace.parsed.tokens
         if t.word in ("BEGIN", "END") and t.text != t.text.upper()
     )
-    return Rewrite(edits, "writes BEGIN and END in capitals") if edits else _NOT_FOUND
+    return Rewrite(edits, "writes BEGIN and END in capitals") if edits else NOT_FOUND
 
 
 def no_statement(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
@@ -116,7 +112,7 @@ def no_idle_pragmas(reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:
         for trace in reading.context.statements_of("PRAGMA")
         if trace.target == "foreign_keys"
     )
-    return Rewrite(edits, "removes PRAGMA foreign_keys: D1 ignores it") if edits else _NOT_FOUND
+    return Rewrite(edits, "removes PRAGMA foreign_keys: D1 ignores it") if edits else NOT_FOUND
 
 
 def header_written(reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:

@@ -39,16 +39,7 @@ REMEDIES: Mapping[str, Remedy] = {
     "add-column-moving-default": added_columns.filled_later,
     "add-column-reference-default": added_columns.filled_later,
     "add-column-stored": added_columns.virtual,
-    "not-null-forgotten": forgotten.constraint_again,
-    "default-forgotten": forgotten.constraint_again,
-    "collation-forgotten": forgotten.constraint_again,
-    "generated-forgotten": forgotten.constraint_again,
-    "check-forgotten": forgotten.constraint_again,
-    "unique-forgotten": forgotten.constraint_again,
-    "foreign-key-forgotten": forgotten.constraint_again,
-    "strict-forgotten": forgotten.constraint_again,
-    "without-rowid-forgotten": forgotten.constraint_again,
-    "autoincrement-forgotten": forgotten.constraint_again,
+    **dict.fromkeys(forgotten.CONSTRAINTS, forgotten.constraint_again),
     "self-reference-rebuild": parking.own_reference,
     "defer-off": parking.deferred_to_the_end,
     "cascade-delete": parking.parked_children,
@@ -127,8 +118,8 @@ class Fix:
 
     def refused(self, why: str) -> "Fix":
         """The same file without its rewrite, against which something spoke afterwards."""
-        reason = f"The rewrite is not proved: {why.removesuffix('.')}."
-        left = (*self.left, *(Answer(answer.finding, reason=reason) for answer in self.done))
+        refused = (Answer(answer.finding, reason=_unproved(why)) for answer in self.done)
+        left = (*self.left, *refused)
         return replace(self, after=self.before, done=(), left=left, proof=Proof(why))
 
     @property
@@ -158,7 +149,9 @@ def fix(
     proof = _proof(author, attempt, rules, copies)
     if proof.holds:
         return attempt.fix(proof)
-    is_refused = _is_refused_anyway(attempt.meant, proof)
+    # Where no invented row is such that the author's own file runs, no part is proved either.
+    own = attempt.meant
+    is_refused = "refused" in proof.reason and "refused" in prove(own, own).reason
     if is_refused:
         proof = replace(proof, reason=_FITS_NO_ROW.format(proof.reason.partition(": ")[2]))
     parts = () if is_refused else _parts(attempt)
@@ -166,9 +159,9 @@ def fix(
         part = _Attempt(author, rules, without=answers, is_late=is_late).run()
         tried = _proof(author, part, rules, copies) if part.done else Proof("nothing is left of it")
         if tried.holds:
-            refused = [Answer(a.finding, reason=_unproved(proof)) for a in answers.values()]
+            refused = [Answer(a.finding, reason=_unproved(proof.reason)) for a in answers.values()]
             return part.fix(tried, refused)
-    failed = [Answer(a.finding, reason=_unproved(proof)) for a in attempt.done]
+    failed = [Answer(a.finding, reason=_unproved(proof.reason)) for a in attempt.done]
     return Fix(author.text, author.text, left=(*attempt.left, *failed), proof=proof)
 
 
@@ -190,13 +183,8 @@ def _proof(
     return Proof("a second fix would change it again") if again.done else proof
 
 
-def _is_refused_anyway(author: Reading, proof: Proof) -> bool:
-    """Whether no invented row is such that the author's own file runs: no part is proved then."""
-    return "refused" in proof.reason and "refused" in prove(author, author).reason
-
-
-def _unproved(proof: Proof) -> str:
-    return f"The rewrite is not proved: {proof.reason.removesuffix('.')}."
+def _unproved(reason: str) -> str:
+    return f"The rewrite is not proved: {reason.removesuffix('.')}."
 
 
 def _parts(attempt: "_Attempt") -> Iterator[dict[_Key, Answer]]:
@@ -326,7 +314,7 @@ class _Attempt:
         reading = self.now.with_text(edited(self.now.text, answer.edits))
         reason = _against(self.now, reading, finding, answer)
         if reason:
-            self._leave(finding, f"The rewrite is not proved: {reason.removesuffix('.')}.")
+            self._leave(finding, _unproved(reason))
             return
         self.now, self.values = reading, self.values | answer.values
         self.meant = reading if answer.repairs else self.meant
@@ -336,18 +324,15 @@ class _Attempt:
 def _against(before: Reading, after: Reading, finding: Finding, rewrite: Rewrite) -> str:
     """What speaks against a rewrite, before any row is tried; "" where nothing does."""
     olds, news = (Counter(f.rule for f in r.findings) for r in (before, after))
-    if (
-        _key(finding) in {_key(f) for f in after.findings}
-        and news[finding.rule] >= olds[finding.rule]
-    ):
+    is_there = _key(finding) in {_key(f) for f in after.findings}
+    if is_there and news[finding.rule] >= olds[finding.rule]:
         return "the finding stays"
     new = None if rewrite.repairs else next(_new_blocking(before, after), None)
     if new and new.rule not in _PARKED:
         return f"it would add {new.rule}: {new.message}"
-    said = {(kind, name) for kind, name in rewrite.differs}
     for change in schema_changes(after if rewrite.repairs else before, after):
         name = "check" if change.object == "check" else change.name.lower()
-        if (change.object, name) not in said:
+        if (change.object, name) not in rewrite.differs:
             return f"the final schema would differ: {change.words}"
     return ""
 

@@ -13,16 +13,29 @@ from d1_preflight.core.remedies.copies import left_out
 from d1_preflight.core.remedies.edits import Edit, insert_after, insert_before
 from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Rewrite
 from d1_preflight.core.schema.ddl import column_definition, definitions
-from d1_preflight.core.schema.schema import SchemaObject, compare
+from d1_preflight.core.schema.schema import SchemaObject, Structure, compare
 from d1_preflight.core.schema.table import Column, ForeignKey, Table
-from d1_preflight.core.sql.tokenizer import Token, closing, quote_name, quote_text, tokens
+from d1_preflight.core.sql.tokenizer import (
+    Token,
+    closing,
+    quote_name,
+    quote_names,
+    quote_text,
+    tokens,
+)
 
 _PURPOSE = (
     "It is the only change of this rebuild, so it may be intended. If it is not, name the rule: "
     "preflight fix --rule {rule}."
 )
 _NOT_FOUND = NoRemedy("The CREATE TABLE of the new table was not found.")
-_OBJECTS = {"index-forgotten": "indexes", "trigger-forgotten": "triggers"}
+CONSTRAINTS = (
+    *("not-null-forgotten", "default-forgotten", "collation-forgotten", "generated-forgotten"),
+    *("check-forgotten", "unique-forgotten", "foreign-key-forgotten", "strict-forgotten"),
+    *("without-rowid-forgotten", "autoincrement-forgotten"),
+)
+"""The rules that `constraint_again` answers, in the order in which they are tried."""
+_OBJECTS = {"index-forgotten": "index", "trigger-forgotten": "trigger"}
 
 
 def object_again(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
@@ -30,17 +43,17 @@ def object_again(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     context = reading.context
     lineage = _rebuilt(reading, finding)
     kind = _OBJECTS[finding.rule]
-    old: dict[str, SchemaObject] = dict(getattr(context.old, kind))
     gone = [
         found
-        for name, found in old.items()
+        for name, found in context.old.of(kind).items()
         if found.table.lower() == _table_of(finding)
-        and name not in getattr(context.new, kind)
+        and name not in context.new.of(kind)
         and f'"{found.name}"' in finding.message
     ]
     last = _last_of(reading, lineage) if lineage else None
     if gone and lineage is None:
-        last = _view_of(reading, _table_of(finding))
+        views = reading.context.statements_of("CREATE VIEW")  # of a view that is made again
+        last = next((trace for trace in views if trace.target.lower() == _table_of(finding)), None)
     if not gone or last is None:
         return NoRemedy("It belongs to no table that this file rebuilds.")
     lines = [f"{found.sql};" for found in gone]
@@ -48,12 +61,8 @@ def object_again(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     if missing:
         return NoRemedy(f"The new table has no {', '.join(missing)}, which it uses.")
     edit = insert_after(reading.text, last.statement, lines)
-    word = gone[0].kind
-    return Rewrite(
-        (edit,),
-        f"creates {word} {gone[0].name} again",
-        tuple((word, found.name.lower()) for found in gone),
-    )
+    differs = tuple((kind, found.name.lower()) for found in gone)
+    return Rewrite((edit,), f"creates {kind} {gone[0].name} again", differs)
 
 
 def constraint_again(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
@@ -97,12 +106,11 @@ def foreign_key_once(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
 
 def _without_part(trace: StatementTrace, before: Token, part: Sequence[Token]) -> Iterator[Edit]:
     """A definition and the comma before it taken out; a comment between them stays."""
-    start, body = trace.statement.start + trace.statement.lead, trace.statement.body
+    start, body = trace.statement.begin, trace.statement.body
     comma = next(t.start for t in trace.parsed.tokens if t.start > before.start and t.text == ",")
     blanks = len(body[comma + 1 : part[0].start].rstrip())
     yield Edit(start + comma, start + comma + 1, "")
-    last = part[-1]
-    yield Edit(start + comma + 1 + blanks, start + last.start + len(last.text), "")
+    yield Edit(start + comma + 1 + blanks, start + part[-1].end, "")
 
 
 def mark_carried(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
@@ -142,7 +150,7 @@ class _TableEditor:
         self.edits: list[Edit] = []
         self.target = create.target
         self._sql = create.statement.body
-        self._at = create.statement.start + create.statement.lead
+        self._at = create.statement.begin
         self._tokens = tokens(self._sql, limit=len(self._sql))
         opening = next((n for n, t in enumerate(self._tokens) if t.text == "("), len(self._tokens))
         self._closing = closing(self._tokens, opening)
@@ -158,14 +166,13 @@ class _TableEditor:
         """Write AUTOINCREMENT behind a column's PRIMARY KEY; whether it stands with the column."""
         for before, token in pairwise(self.column(name)):
             if before.word == "PRIMARY" and token.word == "KEY":
-                self._insert(token.start + len(token.text), " AUTOINCREMENT")
+                self._insert(token.end, " AUTOINCREMENT")
                 return True
         return False
 
     def append(self, part: Sequence[Token], text: str) -> None:
         """Write behind a definition."""
-        last = part[-1]
-        self._insert(last.start + len(last.text), f" {text}")
+        self._insert(part[-1].end, f" {text}")
 
     def constraint(self, text: str) -> None:
         """Write a table constraint behind the last definition."""
@@ -173,7 +180,7 @@ class _TableEditor:
         line = self._sql.rfind("\n", 0, last.start) + 1
         begin = self._sql[line : last.start]
         indent = begin[: len(begin) - len(begin.lstrip())] if line else ""
-        self._insert(last.start + len(last.text), f",\n{indent}{text}" if line else f", {text}")
+        self._insert(last.end, f",\n{indent}{text}" if line else f", {text}")
 
     def option(self, word: str) -> None:
         """Write a table option behind the closing parenthesis."""
@@ -185,9 +192,7 @@ class _TableEditor:
 
     def replace(self, part: Sequence[Token], text: str) -> None:
         """Put another definition in place."""
-        last = part[-1]
-        start, end = part[0].start, last.start + len(last.text)
-        self.edits.append(Edit(self._at + start, self._at + end, text))
+        self.edits.append(Edit(self._at + part[0].start, self._at + part[-1].end, text))
 
     def _insert(self, place: int, text: str) -> None:
         self.edits.append(Edit(self._at + place, self._at + place, text))
@@ -223,7 +228,8 @@ def _written(
                     yield "unique", f"{table}.{names.lower()}"
         case "foreign-key-forgotten":
             for key in old.foreign_keys:
-                if _says(finding, key):
+                names = f"({', '.join(key.columns)})"
+                if names in finding.message and f'"{key.parent}"' in finding.message:
                     editor.constraint(_key_sql(key, old.name, editor.target))
                     yield "foreign key", f"{table}.{', '.join(key.columns)}".lower()
         case _:
@@ -276,17 +282,11 @@ def _as_written(old: Table, check: str) -> str:
     return check
 
 
-def _says(finding: Finding, key: ForeignKey) -> bool:
-    return f"({', '.join(key.columns)})" in finding.message and f'"{key.parent}"' in finding.message
-
-
 def _key_sql(key: ForeignKey, own: str, new: str) -> str:
     """The key; one to the table itself names the new table, which the rename then follows."""
     parent = new if key.parent.lower() == own.lower() else key.parent
-    columns = ", ".join(map(quote_name, key.columns))
-    parents = ", ".join(map(quote_name, key.parent_columns))
-    text = f"FOREIGN KEY ({columns}) REFERENCES {quote_name(parent)}"
-    text += f" ({parents})" if parents else ""
+    text = f"FOREIGN KEY ({quote_names(key.columns)}) REFERENCES {quote_name(parent)}"
+    text += f" ({quote_names(key.parent_columns)})" if key.parent_columns else ""
     for when, action in (("DELETE", key.on_delete), ("UPDATE", key.on_update)):
         text += f" ON {when} {action}" if action != "NO ACTION" else ""
     return text
@@ -368,15 +368,9 @@ def _last_of(reading: Reading, lineage: TableLineage) -> StatementTrace | None:
     return max((t for t in found if t), key=lambda t: t.statement.start, default=None)
 
 
-def _view_of(reading: Reading, name: str) -> StatementTrace | None:
-    """The CREATE VIEW of a view that is made again."""
-    made = reading.context.statements_of("CREATE VIEW")
-    return next((trace for trace in made if trace.target.lower() == name), None)
-
-
-def _missing_columns(new: Table | None, found: SchemaObject, old: object) -> list[str]:
+def _missing_columns(new: Table | None, found: SchemaObject, old: Structure) -> list[str]:
     """The columns that an object names and that its table no longer has."""
-    known = getattr(old, "tables", {}).get(found.table.lower())
+    known = old.table(found.table)
     if new is None or known is None:
         return []
     named = {t.name.lower() for t in tokens(found.sql, limit=len(found.sql))}

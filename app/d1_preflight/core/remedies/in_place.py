@@ -40,7 +40,8 @@ def altered_in_place(reading: Reading, lineage: TableLineage) -> Rewrite | None:
     gone = (*steps.rest, *_not_again(reading, objects, in_the_way))
     edits = (steps.altered(reading.text, lines), *_taken_out(reading, gone))
     kept = [o for o in objects if o not in in_the_way]
-    differs = [(o.kind, o.name.lower()) for o in kept if not _is_there(reading, o)]
+    now = reading.context.new
+    differs = [(o.kind, o.name.lower()) for o in kept if o.name.lower() not in now.of(o.kind)]
     differs.append(("column order", lineage.table.lower()))
     what = f"changes {lineage.table} in place: nothing is dropped"
     return Rewrite(tuple(edits), what, tuple(differs))
@@ -66,7 +67,7 @@ class _Steps:
         between = newline(text)
         if BREAKPOINT in text:
             between = f"{between}{BREAKPOINT}{between}"
-        return Edit(statement.start + statement.lead, statement.end, between.join(lines))
+        return Edit(statement.begin, statement.end, between.join(lines))
 
 
 def _taken_out(reading: Reading, gone: Sequence[StatementTrace]) -> Iterator[Edit]:
@@ -189,8 +190,3 @@ def _not_again(
 
 def _same(found: SchemaObject, trace: StatementTrace) -> bool:
     return normal_sql(found.sql) == normal_sql(trace.statement.body).replace(" if not exists", "")
-
-
-def _is_there(reading: Reading, found: SchemaObject) -> bool:
-    new = reading.context.new
-    return found.name.lower() in (new.indexes if found.kind == "index" else new.triggers)

@@ -16,10 +16,9 @@ from d1_preflight.core.remedies.edits import Edit, insert_after, insert_before, 
 from d1_preflight.core.remedies.in_place import altered_in_place
 from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Rewrite
 from d1_preflight.core.schema.full_text import full_text
-from d1_preflight.core.schema.order import parents_first
 from d1_preflight.core.schema.schema import SchemaObject, Structure
-from d1_preflight.core.schema.table import Table
-from d1_preflight.core.sql.tokenizer import quote_name
+from d1_preflight.core.schema.table import Table, parents_first
+from d1_preflight.core.sql.tokenizer import quote_name, quote_names
 
 _DEFER = "PRAGMA defer_foreign_keys = on;"
 _FOR_GOOD = (
@@ -73,8 +72,7 @@ def own_reference(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     found = copy.parsed.tokens
     for before, token in pairwise(found):
         if before.word == "REFERENCES" and token.name.lower() == table:
-            start = copy.statement.start + copy.statement.lead + token.start
-            edits.append(Edit(start, start + len(token.text), quote_name(copy.target)))
+            edits.append(Edit.of(copy, token, quote_name(copy.target)))
     if not edits:
         return NoRemedy("No REFERENCES to the old table was found in it.")
     return Rewrite(tuple(edits), f"lets {copy.target} refer to itself until the rename")
@@ -124,15 +122,14 @@ class ParkingPlan:
             return
         old, new = quote_name(self.leaving.target), quote_name(self.leaving.parsed.new_name)
         aside = f"CREATE TABLE {new} AS SELECT * FROM {old};"
-        start = statement.start + statement.lead
         yield insert_before(text, statement, [aside, *lines])
-        yield Edit(start, statement.end, f"DROP TABLE {old};")
+        yield Edit(statement.begin, statement.end, f"DROP TABLE {old};")
 
     def _park(self) -> Iterator[str]:
         if self.in_circle:
             yield _DEFER
         for table, _ in self.kept:
-            chosen = _names(table)
+            chosen = quote_names(table.data_columns)
             if table.name.lower() in self.rowids:
                 chosen = f'{table.rowid} AS "_row", {chosen}'
             yield f"CREATE TABLE {_parked(table)} AS SELECT {chosen} FROM {quote_name(table.name)};"
@@ -143,7 +140,7 @@ class ParkingPlan:
 
     def _put_back(self) -> Iterator[str]:
         for table, name in self.kept:
-            into = chosen = _names(table)
+            into = chosen = quote_names(table.data_columns)
             if table.name.lower() in self.rowids:
                 into, chosen = f"{table.rowid}, {into}", f'"_row", {chosen}'
             yield f"INSERT INTO {quote_name(name)} ({into}) SELECT {chosen} FROM {_parked(table)};"
@@ -180,16 +177,11 @@ def plan_of(reading: Reading, drop: StatementTrace) -> ParkingPlan | NoRemedy:
         names.add(lineage.table.lower())
     triggers = tuple(t for t in now.triggers.values() if t.table.lower() in names)
     rowids = frozenset(t.name.lower() for t in descendants if _needs_rowid(t, now))
-    made_again = _made_behind(reading, filled)
+    creates = reading.context.statements_of("CREATE TRIGGER")
+    made_again = frozenset(t.target.lower() for t in creates if _starts(t) > _starts(filled))
     return ParkingPlan(
         lineage, leaving, filled, descendants, kept, triggers, rowids, in_circle, made_again
     )
-
-
-def _made_behind(reading: Reading, filled: StatementTrace) -> frozenset[str]:
-    """The triggers that the file makes after the new table has its name and rows."""
-    traces = reading.context.statements_of("CREATE TRIGGER")
-    return frozenset(t.target.lower() for t in traces if _starts(t) > _starts(filled))
 
 
 def _renamed_away(reading: Reading, lineage: TableLineage) -> StatementTrace | None:
@@ -232,18 +224,12 @@ def _starts(trace: StatementTrace) -> int:
 
 def _descendants(now: Structure, table: str) -> tuple[tuple[Table, ...], bool]:
     """All tables that refer to one, parents first, and whether some form a circle."""
-    found: dict[str, Table] = {}
-    waiting, circle = [table], False
-    while waiting:
-        for child in now.children_of(waiting.pop(0)):
-            lower = child.name.lower()
-            circle = circle or lower == table.lower()
-            if lower != table.lower() and lower not in found:
-                found[lower] = child
-                waiting.append(child.name)
-    ordered, cycles = parents_first(tuple(found.values()))
-    own = any(t.name.lower() in t.parents for t in ordered)
-    return ordered, circle or bool(cycles) or own
+    found = now.descendants_of(table)
+    root = now.table(table)
+    names = {one.name.lower() for one in found}
+    circle = root is not None and bool(root.parents & {table.lower(), *names})
+    own = any(one.name.lower() in one.parents for one in found)
+    return found, circle or own or bool(parents_first(found)[1])
 
 
 def _name_after(
@@ -262,13 +248,9 @@ def _name_after(
 
 
 def _new_table(reading: Reading, table: str) -> StatementTrace | None:
-    renames = {
-        t.target.lower()
-        for t in reading.context.statements_of("ALTER TABLE RENAME")
-        if t.parsed.new_name.lower() == table
-    }
+    names = reading.context.earlier_names(table)
     creates = reading.context.statements_of("CREATE TABLE")
-    return next((t for t in creates if t.target.lower() in renames), None)
+    return next((t for t in creates if t.target.lower() in names), None)
 
 
 def _needs_rowid(table: Table, now: Structure) -> bool:
@@ -277,10 +259,6 @@ def _needs_rowid(table: Table, now: Structure) -> bool:
         return False
     declared = [full_text(other.sql) for other in now.tables.values() if other.is_virtual]
     return any(d and (d.content or "").lower() == table.name.lower() for d in declared)
-
-
-def _names(table: Table) -> str:
-    return ", ".join(map(quote_name, table.data_columns))
 
 
 def _parked(table: Table) -> str:

@@ -6,7 +6,7 @@ be run: no cascade takes a row. Wherever D1 keeps more than that, the rows must 
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
@@ -29,6 +29,7 @@ _EPOCH = 1_600_000_000
 _RUN = 60
 _Named = TypeVar("_Named", Table, SchemaObject)
 _REFUSED = "it is refused, with rows and without"
+_OF_TRANSACTIONS = ("BEGIN", "COMMIT", "ROLLBACK", "END", "SAVEPOIN")
 _MODES = ("full", "gaps")
 _ALIKE, _BROUGHT = "alike", "brought"
 """For a file that rests on what two tables share, or on the rows that the earlier files insert."""
@@ -129,7 +130,8 @@ def _on_invented(
         reason = next(_broken(trial, author, rewritten, values), "")
         if reason:
             return (), reason
-        missing = sorted(without_rows & _touched(rewritten))
+        touched = map(str.lower, rewritten.context.verdict.effects.tables_touched)
+        missing = sorted(without_rows.intersection(touched))
         if missing:
             return (), f"no row could be invented for {', '.join(missing)}"
         tried.append(mode)
@@ -158,13 +160,16 @@ def _bytes_of(author: Reading, mode: str) -> _Filled:
         return _filled_bytes(author.prior, mode, later)
     brought = opened_copy(empty_bytes(Schema()))
     for number, text in enumerate(author.earlier_files()):
-        run_as_d1(brought, text, str(number), ledger=d1.LEDGER, clock=lambda: 0.0)
+        refusal_of(brought, str(number), text)
     connection, empty = filled_database(author.prior, gaps=False, later=later, brought=brought)
-    try:
+    with closing(connection), closing(brought):
         return connection.serialize("main"), empty
-    finally:
-        connection.close()
-        brought.close()
+
+
+def refusal_of(connection: apsw.Connection, name: str, text: str) -> str:
+    """Run a file as D1 does: why it is refused, or not followed to its end; "" where it is not."""
+    verdict = run_as_d1(connection, text, name, ledger=d1.LEDGER, clock=lambda: 0.0)
+    return next((found.reason for found in (*verdict.refused, *verdict.undecided)), "")
 
 
 class _Trial:
@@ -181,9 +186,7 @@ class _Trial:
     def run(self, text: str) -> tuple[str, "_State"]:
         """Run the file as D1 does: why it is refused, and all rows after it."""
         with closing(opened_copy(self._data)) as connection:
-            verdict = run_as_d1(connection, text, self._name, ledger=d1.LEDGER, clock=lambda: 0.0)
-            refused = (*verdict.refused, *verdict.undecided)
-            return (refused[0].reason if refused else "", _State.of(connection))
+            return refusal_of(connection, self._name, text), _State.of(connection)
 
     def before(self) -> "_State":
         """The rows that both start from."""
@@ -192,18 +195,15 @@ class _Trial:
 
     def meant(self, author: Reading) -> "_State | None":
         """What the author's file leaves where no foreign key acts; None where it fails."""
-        connection = opened_copy(self._data)
-        refused = {t.statement.start for t in author.context.statements if t.error}
-        try:
+        left_out = {t.statement.start for t in author.context.statements if t.error}
+        with closing(opened_copy(self._data)) as connection, suppress(apsw.Error, ValueError):
             connection.execute("PRAGMA foreign_keys = OFF")
             for statement in statements(author.text):
-                if statement.start not in refused and not _is_transaction(statement.body):
+                is_act = statement.body[:8].upper().startswith(_OF_TRANSACTIONS)
+                if statement.start not in left_out and not is_act:
                     run_to_end(connection, statement.text)
             return _State.of(connection)
-        except (apsw.Error, ValueError):
-            return None
-        finally:
-            connection.close()
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,19 +347,9 @@ def _overwritten(reading: Reading, table: str) -> frozenset[str]:
     )
 
 
-def _touched(reading: Reading) -> frozenset[str]:
-    return frozenset(name.lower() for name in reading.context.verdict.effects.tables_touched)
-
-
-def _is_transaction(body: str) -> bool:
-    return body[:8].upper().startswith(("BEGIN", "COMMIT", "ROLLBACK", "END", "SAVEPOIN"))
-
-
 @lru_cache(maxsize=8)
 def _filled_bytes(schema: Schema, mode: str, later: tuple[Table, ...]) -> _Filled:
     gaps, alike = mode == "gaps", mode == _ALIKE
     connection, empty = filled_database(schema, gaps=gaps, later=later, alike=alike)
-    try:
+    with closing(connection):
         return connection.serialize("main"), empty
-    finally:
-        connection.close()

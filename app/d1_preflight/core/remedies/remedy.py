@@ -41,6 +41,9 @@ class NoRemedy:
     reason: str
 
 
+NOT_FOUND = NoRemedy("The statement was not found.")
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One migration on the schema before it: the trace, the findings, and the text."""
@@ -48,9 +51,7 @@ class Reading:
     context: RuleContext
     prior: Schema
     findings: tuple[Finding, ...] = field(default=(), compare=False)
-    asked: frozenset[str] = (
-        frozenset()
-    )  # the rules that a person named: what they find is no purpose
+    asked: frozenset[str] = frozenset()  # rules that a person named: what they find is no purpose
 
     @classmethod
     def of(
@@ -89,10 +90,8 @@ class Reading:
             renamed = trace.verb == "ALTER TABLE RENAME" and trace.parsed.new_name
             made = trace.verb == "CREATE TABLE" and trace.target
             if trace.error and (renamed or made or "").lower() == table.lower():
-                return (
-                    f'D1 refuses the statement that recreates "{table}": {trace.error}. Correct '
-                    "it, then run fix again."
-                )
+                why = f'D1 refuses the statement that recreates "{table}": {trace.error}.'
+                return f"{why} Correct it, then run fix again."
         return ""
 
     def trace_of(self, finding: Finding) -> StatementTrace | None:

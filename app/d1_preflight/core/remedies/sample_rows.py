@@ -6,7 +6,7 @@ so what a migration loses, empties or swaps is seen.
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import lru_cache
 from itertools import count as numbers
@@ -17,10 +17,16 @@ import apsw
 from d1_preflight.core import d1
 from d1_preflight.core.rows.codec import copy_cells
 from d1_preflight.core.schema.full_text import full_text
-from d1_preflight.core.schema.order import parents_first
 from d1_preflight.core.schema.schema import Schema, StructureReader
 from d1_preflight.core.schema.sequences import set_sequence
-from d1_preflight.core.schema.table import Column, ForeignKey, Table, TableKind, is_virtual
+from d1_preflight.core.schema.table import (
+    Column,
+    ForeignKey,
+    Table,
+    TableKind,
+    is_virtual,
+    parents_first,
+)
 from d1_preflight.core.sql.tokenizer import TokenKind, quote_name, tokens
 
 Row = dict[str, object]
@@ -57,26 +63,19 @@ def filled_database(
     structure = StructureReader(connection).read(made)
     tables = [t for t in structure.tables.values() if t.kind is TableKind.ORDINARY]
     coming = {table.name.lower(): table for table in later}
-    for table in tables if brought else ():
-        _copy_rows(brought, connection, table)
+    for table in tables:
+        columns, place = list(map(quote_name, table.data_columns)), quote_name(table.name)
+        with suppress(apsw.Error):  # a table that its files make otherwise
+            if brought is not None:
+                copy_cells(brought, place, connection, place, columns)
     known = {table.name.lower(): table for table in tables}
     filler = _Filler(connection, known, coming, gaps=gaps, alike=alike)
     for name in _order([_with_later_keys(table, coming) for table in tables]):
         filler.fill(name)
     _settle(connection, tables)
     _make_rest(connection, schema)
-    empty = {t.name.lower() for t in tables if not _has_row(connection, t)}
-    return connection, frozenset(empty)
-
-
-def _copy_rows(source: apsw.Connection | None, to: apsw.Connection, table: Table) -> None:
-    if source is None:
-        return
-    names, name = [quote_name(column) for column in table.data_columns], quote_name(table.name)
-    try:
-        copy_cells(source, name, to, name, names)
-    except apsw.Error:  # a table that its files make otherwise
-        return
+    rows = {t.name.lower(): f"SELECT 1 FROM {quote_name(t.name)} LIMIT 1" for t in tables}
+    return connection, frozenset(n for n, sql in rows.items() if not connection.execute(sql).get)
 
 
 def _order(tables: Sequence[Table]) -> tuple[Table, ...]:
@@ -215,15 +214,9 @@ def _checked(table: Table, row: Row, later: tuple[str, ...]) -> Row:
         columns = ", ".join(f"{quote_name(c.name)} {c.type}" for c in table.columns)
         connection.execute(f"CREATE TABLE one ({columns})")
         for check in (*checks, *checks):  # one may spoil another
-            row = _tried_check(connection, table, row, check)
+            with suppress(apsw.Error):  # it names a column that is not there yet
+                row = _passing(connection, table, row, check)
     return row
-
-
-def _tried_check(connection: apsw.Connection, table: Table, row: Row, check: str) -> Row:
-    try:
-        return _passing(connection, table, row, check)
-    except apsw.Error:  # it names a column that is not there yet
-        return row
 
 
 def _passing(connection: apsw.Connection, table: Table, row: Row, check: str) -> Row:
@@ -307,11 +300,6 @@ def _tried(connection: apsw.Connection, sql: str) -> bool:
     except apsw.Error:
         return False
     return True
-
-
-def _has_row(connection: apsw.Connection, table: Table) -> bool:
-    query = f"SELECT 1 FROM {quote_name(table.name)} LIMIT 1"
-    return connection.execute(query).fetchone() is not None
 
 
 @lru_cache(maxsize=8)

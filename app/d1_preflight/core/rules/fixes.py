@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from d1_preflight.core.engine.trace import StatementTrace
 from d1_preflight.core.rules.context import RuleContext
-from d1_preflight.core.schema.order import parents_first
+from d1_preflight.core.schema.table import parents_first
 from d1_preflight.core.sql.tokenizer import quote_name
 
 _LONGEST = 400  # a statement above this is not written out again

@@ -1,6 +1,6 @@
 """Reads and rewrites pieces of a CREATE statement: one column's, a trigger's head, names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import takewhile
 
@@ -16,7 +16,7 @@ def column_definition(sql: str, column: str) -> str:
     """The text of one column's definition in a CREATE TABLE; "" where it is not found."""
     for part in definitions(tokens(sql, limit=len(sql))):
         if part and part[0].name.lower() == column.lower() and part[0].kind in NAMES:
-            return sql[part[0].start : part[-1].start + len(part[-1].text)]
+            return sql[part[0].start : part[-1].end]
     return ""
 
 
@@ -38,9 +38,18 @@ def addable(definition: str) -> tuple[str, bool]:
     needed = [n for n in range(len(words) - 1) if words[n : n + 2] == ["NOT", "NULL"]]
     if default is None and needed and "GENERATED" not in words and "AS" not in words:
         start, last = found[needed[0]], found[needed[0] + 1]
-        text = definition[: start.start] + definition[last.start + len(last.text) :]
+        text = definition[: start.start] + definition[last.end :]
         return " ".join(text.split()), True
     return definition, False
+
+
+def default_in(found: Sequence[Token]) -> Sequence[Token]:
+    """The tokens of a definition's default: a literal, a signed one, or what parentheses hold."""
+    at = next((n for n, token in enumerate(found) if token.word == "DEFAULT"), len(found)) + 1
+    if found[at : at + 1] and found[at].text == "(":
+        return found[at : closing(found, at) + 1]
+    has_sign = [token.text for token in found[at : at + 1]] in (["+"], ["-"])
+    return found[at : at + 1 + has_sign]
 
 
 def mentions(sql: str, table: str) -> bool:

@@ -13,6 +13,7 @@ from d1_preflight.core.schema.spelling import index_spelling, one_spelling, word
 from d1_preflight.core.schema.table import (
     Table,
     is_virtual,
+    parents_first,
     read_table,
     read_tables,
     shadows_among,
@@ -109,6 +110,17 @@ class Structure:
         """The tables with a foreign key to `parent`, itself too where it refers to itself."""
         wanted = parent.lower()
         return tuple(table for table in self.tables.values() if wanted in table.parents)
+
+    def descendants_of(self, table: str) -> tuple[Table, ...]:
+        """The tables that refer to `table`, directly or not, parents before their children."""
+        found, waiting = dict[str, Table](), [table]
+        while waiting:
+            for child in self.children_of(waiting.pop(0)):
+                lower = child.name.lower()
+                if lower != table.lower() and lower not in found:
+                    found[lower] = child
+                    waiting.append(child.name)
+        return parents_first(tuple(found.values()))[0]
 
     def of(self, kind: str) -> Mapping[str, SchemaObject]:
         """The objects of a kind that is not a table: index, trigger or view."""

@@ -257,6 +257,27 @@ def shadows_among(made: Mapping[str, str]) -> frozenset[str]:
     return frozenset(n for name, sql in virtual.items() for n in shadow_names(name, sql))
 
 
+def parents_first(tables: Sequence[Table]) -> tuple[tuple[Table, ...], tuple[str, ...]]:
+    """Order tables so that each follows those it refers to, and name those that form cycles.
+
+    Tables of a cycle come last, in the given order: only deferred foreign keys let them in.
+    """
+    waiting = {table.name.lower(): table for table in tables}
+    ordered: list[Table] = []
+    while waiting:
+        ready = [
+            table
+            for name, table in waiting.items()
+            if not {key.parent.lower() for key in table.foreign_keys} - {name} & waiting.keys()
+        ]
+        if not ready:
+            return (*ordered, *waiting.values()), tuple(t.name for t in waiting.values())
+        for table in ready:
+            del waiting[table.name.lower()]
+        ordered += ready
+    return tuple(ordered), ()
+
+
 def is_virtual(sql: str) -> bool:
     """Whether a CREATE statement makes a virtual table."""
     return _parts(sql).is_virtual

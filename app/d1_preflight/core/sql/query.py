@@ -113,7 +113,8 @@ class _Reader:
         source = self._from(node, ctes)
         scopes = ((source, ctes),)
         columns = tuple(pair for each in node.expressions for pair in self._outputs(each, scopes))
-        is_aggregate = self._is_aggregate(node, ctes)
+        # Whether it makes one row of many, as far as it does so without GROUP BY.
+        is_aggregate = any(self._belongs(call, node, ctes) for call in _aggregates(node))
         narrowed = [node.args.get(key) for key in ("group", "having", "distinct")]
         where = node.args.get("where")
         filtered = (where is not None and not _always(where.this)) or _cut_off(node)
@@ -226,10 +227,6 @@ class _Reader:
         for child in node.iter_expressions():
             reads = reads_of_both(reads, self._reads(child, scopes))
         return reads
-
-    def _is_aggregate(self, node: exp.Select, ctes: _Ctes | None) -> bool:
-        """Whether a SELECT makes one row of many, as far as it does so without GROUP BY."""
-        return any(self._belongs(call, node, ctes) for call in _aggregates(node))
 
     def _belongs(self, call: exp.Expr, node: exp.Select, ctes: _Ctes | None) -> bool:
         """Whether an aggregate is that of this SELECT, not of one inside it.

@@ -6,7 +6,7 @@ path or an FTS query that is computed is quoted where it is malformed. What such
 it fails is not kept.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from d1_preflight.core.sql.tokenizer import Token, TokenKind, all_tokens, closing, parted
 
@@ -25,18 +25,17 @@ def error_may_leak_row_values(*texts: str) -> bool:
     What one text makes, another one uses: a schema's full-text tables are asked by its migration.
     """
     found = [[t for t in all_tokens(sql) if t.kind is not TokenKind.COMMENT] for sql in texts]
-    full_text = {name for tokens in found for name in _full_text_tables(tokens)}
+    full_text = {
+        before.name.lower()
+        for tokens in found
+        for before, using, module in zip(tokens, tokens[1:], tokens[2:], strict=False)
+        if using.word == "USING" and module.word.startswith("FTS")
+    }
     return any(
         _is_computed(tokens, at) or _asks_full_text(tokens, at, full_text)
         for tokens in found
         for at in range(len(tokens))
     )
-
-
-def _full_text_tables(tokens: Sequence[Token]) -> Iterator[str]:
-    for before, using, module in zip(tokens, tokens[1:], tokens[2:], strict=False):
-        if using.word == "USING" and module.word.startswith("FTS"):
-            yield before.name.lower()
 
 
 def _asks_full_text(tokens: Sequence[Token], at: int, tables: Collection[str]) -> bool:

@@ -6,7 +6,7 @@ which words do not matter is passed over by one expression that never backtracks
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -41,6 +41,11 @@ class Token(NamedTuple):  # made by the ten thousand: half the cost of a frozen 
         """The name that this token means, without quotes; its text if it is no name."""
         return unquote(self.text) if self.kind in (TokenKind.NAME, TokenKind.STRING) else self.text
 
+    @property
+    def end(self) -> int:
+        """The place behind it, counted as `start` is."""
+        return self.start + len(self.text)
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -70,6 +75,11 @@ class Statement:
     def body(self) -> str:
         """The text from the first token on."""
         return self.text[self.lead :]
+
+    @property
+    def begin(self) -> int:
+        """Where in the script the first token begins."""
+        return self.start + self.lead
 
     def place(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset within the piece."""
@@ -242,6 +252,11 @@ def unquote(text: str) -> str:
 def quote_text(text: str) -> str:
     """The text as a string literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def quote_names(names: Iterable[str]) -> str:
+    """The names in a list, each in double quotes."""
+    return ", ".join(map(quote_name, names))
 
 
 def quote_name(name: str) -> str:

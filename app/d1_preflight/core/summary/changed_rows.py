@@ -3,12 +3,7 @@
 from collections.abc import Mapping
 
 from d1_preflight.core.record.apply_facts import ApplyFacts, CloseFacts, RowCheckFacts
-from d1_preflight.core.record.change_facts import (
-    CopyFacts,
-    RehearsalFacts,
-    TableChange,
-    row_counts,
-)
+from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, TableChange, row_counts
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.record.safety_facts import CountFacts
 from d1_preflight.core.summary.form import PRESENT_FORM, ROWS_FORM

@@ -3,12 +3,11 @@
 import re
 from collections.abc import Sequence
 
-from d1_preflight.core.format import count
+from d1_preflight.core.format import clean, count
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.summary.changed_rows import ChangedTable
 from d1_preflight.core.summary.form import PRESENT_FORM, SPLIT_FORM
 from d1_preflight.core.summary.summary import Event, Summary, summary_of
-from d1_preflight.core.summary.text import clean
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_])|#(?=\w)")
 _LINK = re.compile(r"(?<=[A-Za-z]):(?=//)|(?<=\bwww)\.", re.IGNORECASE)

@@ -17,11 +17,7 @@ from d1_preflight.core.record.apply_facts import ApplyFacts, CloseFacts, GoFacts
 from d1_preflight.core.record.change_facts import AdoptedFacts, ClassFacts, CopyFacts, PurposeFacts
 from d1_preflight.core.record.record import Attempt, Record, Status
 from d1_preflight.core.record.signing import CLOSE, GO
-from d1_preflight.core.summary.changed_rows import (
-    ChangedTable,
-    changed_tables,
-    was_counted_after,
-)
+from d1_preflight.core.summary.changed_rows import ChangedTable, changed_tables, was_counted_after
 from d1_preflight.core.summary.form import GROUPED_FORM, SPLIT_FORM, form_of
 from d1_preflight.core.summary.losses import (
     accepted_findings,

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from d1_preflight.core.format import clean
+
 _LONGEST = 200
 _STEPS = {
     "applied": "apply",
@@ -11,13 +13,6 @@ _STEPS = {
     "rows": "row check",
     "schema": "schema check",
 }
-
-
-def clean(text: str) -> str:
-    """One line without control characters: a record's text cannot drive a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def sentence(text: str) -> str:

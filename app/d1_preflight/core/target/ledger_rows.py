@@ -6,6 +6,7 @@ there is none, and nothing is applied.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
 import apsw
@@ -85,20 +86,14 @@ def takes_twice(ddl: Sequence[str], table: str, name: str) -> bool:
     """
     if not ddl:
         return False
-    connection = apsw.Connection(":memory:")
     insert = f"INSERT INTO {quote_name(table)} (name) VALUES (?)"
-    try:
-        for statement in ddl:
-            connection.execute(statement)
-        connection.execute(insert, (name,))
-        connection.execute(insert, (name,))
-    except apsw.ConstraintError:
-        held = connection.execute(f"SELECT count(*) FROM {quote_name(table)}").fetchone()
-        return held != (1,)
-    except apsw.Error:
-        return True
-    finally:
-        connection.close()
+    with closing(apsw.Connection(":memory:")) as connection, suppress(apsw.Error):
+        try:
+            for statement in (*ddl, insert, insert):
+                connection.execute(statement, (name,) if statement is insert else ())
+        except apsw.ConstraintError:
+            held = connection.execute(f"SELECT count(*) FROM {quote_name(table)}").fetchone()
+            return held != (1,)
     return True
 
 
@@ -188,9 +183,8 @@ def _named(ledger: OtherLedger, file: Migration, books: Books) -> NotedFile:
 
 def _fills_itself(column: Column) -> bool:
     """Whether SQLite gives the value that a tool would: a row's number, or the time."""
-    if column.pk and column.type.upper() == "INTEGER":
-        return True
-    return not column.holds_data or bool(_NOW.search(column.default or ""))
+    is_number = column.pk and column.type.upper() == "INTEGER"
+    return is_number or not column.holds_data or bool(_NOW.search(column.default or ""))
 
 
 def _folder(file: Migration) -> str:

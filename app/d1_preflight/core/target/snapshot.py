@@ -125,7 +125,11 @@ def read_ledger(rows: Sequence[Mapping[str, object]]) -> tuple[LedgerRow, ...]:
 
 def count_statements(tables: Sequence[str]) -> tuple[str, ...]:
     """The statements that count the rows of these tables, as few as D1's limits allow."""
-    return tuple(_count_statement(chunk) for chunk in _chunks(tables))
+    counts = "(SELECT count(*) FROM {}) AS c{}".format
+    return tuple(
+        "SELECT " + ", ".join(counts(quote_name(table), n) for n, table in enumerate(chunk))
+        for chunk in _chunks(tables)
+    )
 
 
 def read_counts(
@@ -142,11 +146,6 @@ def read_counts(
 def _chunks(tables: Sequence[str]) -> tuple[Sequence[str], ...]:
     size = _COUNTS_PER_STATEMENT
     return tuple(tables[n : n + size] for n in range(0, len(tables), size))
-
-
-def _count_statement(tables: Sequence[str]) -> str:
-    columns = (f"(SELECT count(*) FROM {quote_name(t)}) AS c{n}" for n, t in enumerate(tables))
-    return "SELECT " + ", ".join(columns)
 
 
 def _integer(value: object) -> int:

@@ -56,34 +56,24 @@ def _age_problems(bundle: Bundle) -> Iterator[Problem]:
     """GO and the apply rest on proofs that were not older than the checklist lets them be."""
     for number, act in enumerate(bundle.record.attempts):
         is_go = act.step == GoFacts.step and act is last_go(bundle.record)
-        if not act.status.is_answered or not (is_go or _was_sent(act)):
+        applied = ApplyFacts.from_attempt(act)
+        was_sent = act.step == ApplyFacts.step and applied.observed is not True
+        if not act.status.is_answered or not (is_go or was_sent):
             continue
         at = act.started_at if is_go else act.started_at - _STARTING
         what = "GO was signed" if is_go else "The migration was applied"
+        last = {attempt.step: attempt for attempt in bundle.record.attempts[:number]}
         for step in bundle.checklist.steps_for(bundle.kind):
-            proof = _last_before(bundle.record, number, step.id)
+            proof = last.get(step.id)
             if step.good_for is None or proof is None or not proof.status.is_answered:
                 continue
             stale = stale_words(proof, step.good_for, at)
-            if stale and (is_go or not _decided_at_go(act, proof)):
+            # The apply asked it again by itself, or GO was signed over its waiver.
+            decided = proof.step in applied.rechecked or proof.status is Status.WAIVED
+            if stale and (is_go or not decided):
                 age = stale.removeprefix("stale: ").replace(" ago,", " before,")
                 words = f"{what} over a stale proof: “{step.title}”, {age}"
                 yield _problem(Id.PROOF_STALE, words, "The proof was too old; repeat the step.")
-
-
-def _was_sent(act: Attempt) -> bool:
-    """Whether this attempt sent the migration, rather than saw what an earlier one did."""
-    return act.step == ApplyFacts.step and ApplyFacts.from_attempt(act).observed is not True
-
-
-def _decided_at_go(act: Attempt, proof: Attempt) -> bool:
-    """Whether the apply asked it again by itself, or GO was signed over its waiver."""
-    return proof.step in ApplyFacts.from_attempt(act).rechecked or proof.status is Status.WAIVED
-
-
-def _last_before(record: Record, number: int, step_id: str) -> Attempt | None:
-    before = reversed(record.attempts[:number])
-    return next((attempt for attempt in before if attempt.step == step_id), None)
 
 
 def _time_problems(bundle: Bundle) -> Iterator[Problem]:

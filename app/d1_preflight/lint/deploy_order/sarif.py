@@ -1,16 +1,13 @@
 """The verdict as a run of SARIF 2.1.0: for code scanning."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping
-from hashlib import sha256
 from urllib.parse import quote
 
 from d1_preflight import __version__
 from d1_preflight.code.verdict import Verdict
-from d1_preflight.core.findings import Severity
 from d1_preflight.lint.deploy_order.places import SORTS, Place, places_of, shown
-from d1_preflight.lint.sarif import SARIF_SCHEMA
+from d1_preflight.lint.sarif import LEVELS, SARIF_SCHEMA, Prints
 
 _SORT_LEVELS = {
     "deployed-code-breaks": "error",
@@ -18,13 +15,12 @@ _SORT_LEVELS = {
     "new-code-needs-migration": "warning",
     "query-changes": "note",
 }
-_LEVELS = {Severity.BLOCKING: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
 
 
 def order_run(verdict: Verdict, prefix: str = "") -> Mapping[str, object]:
     """One run: a result for each query, a notification for what was not seen."""
     sorts = list(SORTS)
-    seen: Counter[str] = Counter()
+    prints = Prints()
     return {
         "tool": {
             "driver": {
@@ -46,7 +42,7 @@ def order_run(verdict: Verdict, prefix: str = "") -> Mapping[str, object]:
                 ],
             }
         ],
-        "results": [_result(place, prefix, sorts, seen) for place in places_of(verdict)],
+        "results": [_result(place, prefix, sorts, prints) for place in places_of(verdict)],
     }
 
 
@@ -69,18 +65,14 @@ def with_run(document: str, run: Mapping[str, object]) -> str:
     return json.dumps({**whole, "runs": runs}, indent=2) + "\n"
 
 
-def _result(
-    place: Place, prefix: str, sorts: list[str], seen: Counter[str]
-) -> Mapping[str, object]:
+def _result(place: Place, prefix: str, sorts: list[str], prints: Prints) -> Mapping[str, object]:
     query = place.query
-    base = f"{place.sort}\0{query.path}\0{query.digest}\0{query.words}"
-    seen[base] += 1
-    mark = sha256(f"{base}\0{seen[base]}".encode(errors="surrogateescape")).hexdigest()[:32]
+    mark = prints.marked(f"{place.sort}\0{query.path}\0{query.digest}\0{query.words}")
     uri = quote(shown(prefix, query.path), errors="surrogateescape")
     return {
         "ruleId": place.sort,
         "ruleIndex": sorts.index(place.sort),
-        "level": _LEVELS[place.severity],
+        "level": LEVELS[place.severity],
         "message": {"text": f"{place.title}: {query.masked_words}"},
         "locations": [
             {

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from d1_preflight.code.proposal import proposal
 from d1_preflight.code.verdict import CodeState, Verdict
-from d1_preflight.core.format import plural
+from d1_preflight.core.format import clean, plural
 from d1_preflight.lint.deploy_order.places import places_of, shown
-from d1_preflight.lint.snippet import clean
 
 _MOST = 40
 _QUERY = 160

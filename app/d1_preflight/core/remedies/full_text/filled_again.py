@@ -2,7 +2,7 @@
 
 from d1_preflight.core.findings import Finding
 from d1_preflight.core.remedies.edits import insert_after
-from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Rewrite
+from d1_preflight.core.remedies.remedy import NOT_FOUND, NoRemedy, Reading, Rewrite
 from d1_preflight.core.schema.full_text import full_text
 from d1_preflight.core.sql.tokenizer import quote_name
 
@@ -13,7 +13,7 @@ def filled_when_made(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     """Fill the index right after the statement that makes it."""
     trace = reading.trace_of(finding)
     if trace is None or not trace.made("table"):
-        return NoRemedy("The statement was not found.")
+        return NOT_FOUND
     edit = insert_after(reading.text, trace.statement, [_filling(trace.target)])
     return Rewrite((edit,), f"fills the full-text index {trace.target}")
 

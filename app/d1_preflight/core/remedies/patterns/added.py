@@ -3,16 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from d1_preflight.core.errors import UsageError
-from d1_preflight.core.remedies.patterns.pattern import (
-    Draft,
-    Wanted,
-    free_name,
-    name_in,
-    names,
-    table_of,
-)
+from d1_preflight.core.remedies.patterns.pattern import Draft, Wanted, free_name, name_in, table_of
 from d1_preflight.core.schema.schema import Structure
-from d1_preflight.core.sql.tokenizer import quote_name, tokens
+from d1_preflight.core.sql.tokenizer import quote_name, quote_names, tokens
 
 _CONSTRAINTS = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"})
 _FIRST_COLUMNS = (
@@ -86,12 +79,12 @@ def _indexes(
 
 def _index(name: str, table: str, columns: Sequence[str], *, unique: bool = False) -> str:
     word = "UNIQUE INDEX" if unique else "INDEX"
-    return f"CREATE {word} {quote_name(name)} ON {quote_name(table)} ({names(columns)})"
+    return f"CREATE {word} {quote_name(name)} ON {quote_name(table)} ({quote_names(columns)})"
 
 
 def _without_unique(definition: str) -> tuple[str, bool]:
     """The definition without UNIQUE, and whether it had it."""
     found = [token for token in tokens(definition) if token.word == "UNIQUE"]
     for token in found:
-        definition = definition[: token.start] + definition[token.start + len(token.text) :]
+        definition = definition[: token.start] + definition[token.end :]
     return " ".join(definition.split()), bool(found)

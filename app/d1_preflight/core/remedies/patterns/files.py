@@ -1,12 +1,17 @@
 """Writes the files of a pattern: header, statements, down file; each linted and proved first."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from d1_preflight.core.errors import UsageError
-from d1_preflight.core.findings import Analysis, Finding, Kind
+from d1_preflight.core.findings import Kind
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.project.template import description_of, found_header, with_header
+from d1_preflight.core.project.template import (
+    description_of,
+    down_header,
+    found_header,
+    with_header,
+)
 from d1_preflight.core.remedies.fix import fix
 from d1_preflight.core.remedies.patterns.added import column_draft, table_draft
 from d1_preflight.core.remedies.patterns.pattern import Draft, Pattern, Wanted
@@ -17,7 +22,6 @@ from d1_preflight.core.remedies.patterns.values import data_draft
 from d1_preflight.core.remedies.remedy import Reading
 from d1_preflight.core.schema.schema import Schema, Structure
 
-_RULE = "-- " + "=" * 76
 _NOT_OURS = frozenset({"name-pattern", "number-gap", "number-behind", "baseline-missing"})
 
 DownWriter = Callable[[Migration, Schema], tuple[str, tuple[str, ...]]]
@@ -115,12 +119,10 @@ class _Writer:
 
     def _with_header(self, text: str) -> str:
         verdict = self._reading(text).context.verdict
-        found = Analysis(verdict.kind, verdict.risk, verdict.rollback, effects=verdict.effects)
         stem = self._name.removesuffix(".sql").removesuffix("/migration").rpartition("/")[2]
+        described = self._request.described or description_of(self._name)
         down = self._request.down_path(self._name)
-        header = found_header(
-            stem, found, self._request.described or description_of(self._name), down
-        )
+        header = found_header(stem, verdict.kind, verdict.effects, described, down)
         return with_header(text.lstrip("\n"), header + "\n")
 
     def _safe(self, text: str) -> str:
@@ -133,8 +135,8 @@ class _Writer:
         refused = next((t for t in reading.context.statements if t.error), None)
         if refused is not None:
             raise UsageError(f"D1 would refuse it: {refused.error}.", hint=refused.statement.body)
-        blocking = next(_blocking(reading.findings), None)
-        if blocking is not None:
+        found = (f for f in reading.findings if f.blocks and f.rule not in _NOT_OURS)
+        if (blocking := next(found, None)) is not None:
             raise UsageError(
                 f"Not written: {blocking.rule}: {blocking.message}",
                 hint=f"More: preflight explain {blocking.rule}",
@@ -162,19 +164,6 @@ class _Writer:
         if self._draft.down is None:
             return undo
         stem = self._name.removesuffix(".sql")
-        after = Reading.of(
-            Migration.from_text(f"{stem}_down.sql", undo), reading.context.script.after
-        )
-        lines = (
-            f"-- Migration: {stem} (down)",
-            f"-- Description: Undoes {stem}",
-            f"-- Type: {after.context.verdict.kind.value.capitalize()}",
-            f"-- Rollback: Apply {self._name} again",
-            *(f"-- CRITICAL: {' '.join(gap.split())}" for gap in gaps),
-            _RULE,
-        )
-        return "\n".join(lines) + f"\n\n{undo}"
-
-
-def _blocking(findings: Sequence[Finding]) -> Iterator[Finding]:
-    return (f for f in findings if f.blocks and f.rule not in _NOT_OURS)
+        made = Migration.from_text(f"{stem}_down.sql", undo)
+        kind = Reading.of(made, reading.context.script.after).context.verdict.kind
+        return down_header(stem, self._name, kind, gaps) + undo

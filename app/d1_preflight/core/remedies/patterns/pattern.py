@@ -6,7 +6,7 @@ from enum import StrEnum
 from d1_preflight.core.errors import UsageError
 from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.schema.table import Column, Table, TableKind
-from d1_preflight.core.sql.tokenizer import quote_name, statements, tokens
+from d1_preflight.core.sql.tokenizer import statements, tokens
 from d1_preflight.lazy_dataclass import dataclass
 
 _MOST_SHOWN = 12
@@ -123,8 +123,3 @@ def name_in(definition: str) -> str:
             hint='As in a CREATE TABLE: "last_login_at INTEGER"',
         )
     return found[0].name
-
-
-def names(columns: Sequence[str]) -> str:
-    """Columns in a list, quoted."""
-    return ", ".join(map(quote_name, columns))

@@ -9,13 +9,12 @@ from d1_preflight.core.remedies.patterns.pattern import (
     column_of,
     free_name,
     name_in,
-    names,
     table_of,
 )
-from d1_preflight.core.schema.ddl import column_definition, definitions, mentions
+from d1_preflight.core.schema.ddl import column_definition, default_in, definitions, mentions
 from d1_preflight.core.schema.schema import SchemaObject, Structure
 from d1_preflight.core.schema.table import Column, Table
-from d1_preflight.core.sql.tokenizer import Token, quote_name, tokens
+from d1_preflight.core.sql.tokenizer import Token, closing, quote_name, quote_names, tokens
 
 _CONSTRAINTS = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"})
 
@@ -69,7 +68,8 @@ class _Shape:
         yield self._create()
         kept = [c for c in self._table.columns if self._is_copied(c)]
         chosen = ", ".join(map(self._source, kept))
-        yield f"INSERT INTO {new} ({names([c.name for c in kept])}) SELECT {chosen} FROM {old}"
+        into = quote_names(column.name for column in kept)
+        yield f"INSERT INTO {new} ({into}) SELECT {chosen} FROM {old}"
         yield f"DROP TABLE {old}"
         yield f"ALTER TABLE {new} RENAME TO {old}"
 
@@ -86,13 +86,13 @@ class _Shape:
         is_needed = any(words[n : n + 2] == ["NOT", "NULL"] for n in range(len(words)))
         if not is_needed or column.notnull or column.pk:
             return name
-        default = _default_in(text)
+        default = default_in(tokens(text))
         if not default:
             raise UsageError(
                 f"{self._table.name}.{column.name} may hold NULL now: what replaces it?",
                 hint="Give the new definition a DEFAULT.",
             )
-        return f"coalesce({name}, {default})"
+        return f"coalesce({name}, {text[default[0].start : default[-1].end]})"
 
     def _create(self) -> str:
         sql = self._table.sql
@@ -103,17 +103,12 @@ class _Shape:
         fresh = [(True, t) for n, t in self._changed.items() if self._table.column(n) is None]
         parts[last + 1 : last + 1] = fresh
         body = ",\n".join(f"  {text}" for _, text in parts if text)
-        depth, end = 0, len(sql)
-        for token in found[opening:]:
-            depth += (token.text == "(") - (token.text == ")")
-            if depth == 0:
-                end = token.start + 1
-                break
+        end = found[closing(found, opening)].end
         return f"CREATE TABLE {quote_name(self._new)} (\n{body}\n){sql[end:]}".rstrip()
 
     def _part(self, sql: str, part: tuple[Token, ...]) -> tuple[bool, str]:
         """Whether a part is a column, and its new text, "" where it goes."""
-        text = sql[part[0].start : part[-1].start + len(part[-1].text)]
+        text = sql[part[0].start : part[-1].end]
         name = part[0].name.lower()
         if part[0].word not in _CONSTRAINTS:
             return True, "" if name in self._dropped else self._changed.get(name, text)
@@ -128,22 +123,6 @@ class _Shape:
             )
         self.notes.append(f"{' '.join(text.split())} is dropped with its column.")
         return False, ""
-
-
-def _default_in(definition: str) -> str:
-    found = tokens(definition)
-    at = next((n for n, token in enumerate(found) if token.word == "DEFAULT"), None)
-    if at is None or at + 1 >= len(found):
-        return ""
-    if found[at + 1].text != "(":
-        sign = found[at + 1].text in "+-"
-        return "".join(t.text for t in found[at + 1 : at + 2 + sign])
-    depth = 0
-    for token in found[at + 1 :]:
-        depth += (token.text == "(") - (token.text == ")")
-        if depth == 0:
-            return definition[found[at + 1].start : token.start + 1]
-    return ""
 
 
 def _objects(now: Structure, table: str) -> Iterator[SchemaObject]:

@@ -13,13 +13,12 @@ from d1_preflight.core.remedies.patterns.pattern import (
     Wanted,
     column_of,
     free_name,
-    names,
     table_of,
 )
-from d1_preflight.core.schema.ddl import NAMES
+from d1_preflight.core.schema.ddl import NAMES, mentions
 from d1_preflight.core.schema.schema import SchemaObject, Structure
 from d1_preflight.core.schema.table import Column, Table
-from d1_preflight.core.sql.tokenizer import quote_name, tokens
+from d1_preflight.core.sql.tokenizer import quote_name, quote_names, tokens
 
 
 def rename_drafts(wanted: Wanted, now: Structure) -> tuple[Draft, ...]:
@@ -130,7 +129,8 @@ class _Steps:
         """The indexes and UNIQUE constraints of the old column, for the new one."""
         taken = list[str]()
         for found in now.indexes.values():
-            if found.table.lower() == self._table.name.lower() and self._names(found):
+            is_its_own = found.table.lower() == self._table.name.lower()
+            if is_its_own and mentions(found.sql, self._old):
                 name = free_name(now, f"{found.name}_{self._new}", taken)
                 taken.append(name)
                 yield name, self._index_on_new(found, name)
@@ -139,22 +139,16 @@ class _Steps:
                 mine = [self._new if c.lower() == self._old.lower() else c for c in columns]
                 name = free_name(now, f"idx_{self._table.name}_{'_'.join(mine)}", taken)
                 taken.append(name)
-                on = f"{quote_name(self._table.name)} ({names(mine)})"
+                on = f"{quote_name(self._table.name)} ({quote_names(mine)})"
                 yield name, f"CREATE UNIQUE INDEX {quote_name(name)} ON {on}"
-
-    def _names(self, found: SchemaObject) -> bool:
-        return any(self._is_old(token.name) for token in tokens(found.sql) if token.kind in NAMES)
-
-    def _is_old(self, name: str) -> bool:
-        return name.lower() == self._old.lower()
 
     def _index_on_new(self, found: SchemaObject, name: str) -> str:
         sql, is_named = found.sql, False
         for token in reversed(tokens(sql)):
             if token.kind not in NAMES:
                 continue
-            end = token.start + len(token.text)
-            if self._is_old(token.name):
+            end = token.end
+            if token.name.lower() == self._old.lower():
                 sql = sql[: token.start] + quote_name(self._new) + sql[end:]
             elif not is_named and token.name.lower() == found.name.lower():
                 sql, is_named = sql[: token.start] + quote_name(name) + sql[end:], True

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from d1_preflight.core.effects.logical_changes import LogicalChange, deeds_words, logical_changes
-from d1_preflight.core.findings import Analysis
 from d1_preflight.core.project.migration import Migration, ledger_key
 from d1_preflight.core.project.template import found_header, migration_name, with_header
 from d1_preflight.core.remedies.edits import BREAKPOINT, end_of_line, newline
@@ -123,13 +122,10 @@ def _texts(author: Reading, changes: Sequence[LogicalChange]) -> Iterator[str]:
         waiting, last = "", found
     pieces[last].append(waiting + author.text[at:])
     for number, part in enumerate(pieces):
-        text = "".join(part) if not number else _trimmed("".join(part))
+        text = "".join(part)
+        if number:  # it begins with its own first comment or statement
+            text = re.sub(rf"\A\s*(?:{BREAKPOINT}\s*)*", "", text)
         yield f"{text.rstrip().removesuffix(BREAKPOINT).rstrip()}{newline(author.text)}"
-
-
-def _trimmed(text: str) -> str:
-    """A part that begins with its own first comment or statement."""
-    return re.sub(rf"\A\s*(?:{BREAKPOINT}\s*)*", "", text)
 
 
 def _words(change: LogicalChange) -> str:
@@ -172,8 +168,7 @@ def _with_header(
     if author.context.migration.header.missing:
         return part.text
     verdict = Reading.of(made, now, (*siblings, made)).context.verdict
-    found = Analysis(verdict.kind, verdict.risk, verdict.rollback, effects=verdict.effects)
     stem = made.stem.removesuffix("/migration").rpartition("/")[2]
-    of = author.context.migration.header.description
-    header = found_header(stem, found, f"{of} ({part.what})")
+    described = f"{author.context.migration.header.description} ({part.what})"
+    header = found_header(stem, verdict.kind, verdict.effects, described)
     return with_header(part.text, f"{header}\n")

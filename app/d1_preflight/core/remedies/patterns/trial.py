@@ -1,13 +1,12 @@
 """Runs a migration and its down file on invented rows, and compares what was there before."""
 
 from collections.abc import Collection, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, suppress
 
 import apsw
 
 from d1_preflight.core import d1
-from d1_preflight.core.engine.trial import run_as_d1
+from d1_preflight.core.remedies.proof import Proof, refusal_of
 from d1_preflight.core.remedies.sample_rows import filled_database
 from d1_preflight.core.rows.codec import wire
 from d1_preflight.core.schema.schema import Schema, Structure, StructureReader, compare
@@ -23,26 +22,13 @@ _MODES = {
 """The databases on which it is tried, and what they are called."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """What the two files did: `reason` is why they are no pair, "" where they are one."""
-
-    reason: str = ""
-    rows: str = ""
-
-    @property
-    def holds(self) -> bool:
-        """Whether the down file brings back what the migration changed."""
-        return not self.reason
-
-
 def tried_up_and_down(
     prior: Schema,
     name: str,
     texts: tuple[str, str],
     seeds: Sequence[str] = (),
     free: Collection[str] = (),
-) -> Tried:
+) -> Proof:
     """Run both texts on rows of every kind, and once on none.
 
     `seeds` change the invented rows first; `free` are the columns, as `table.column`, whose values
@@ -52,39 +38,38 @@ def tried_up_and_down(
     tried = list[str]()
     for mode, words in _MODES.items():
         with closing(_database(prior, mode, after)) as connection:
-            _seed(connection, seeds)
+            for sql in seeds:
+                with suppress(apsw.Error):  # a text that the column does not take
+                    connection.execute(sql)
             reason = _broken(connection, name, texts, free)
         if reason:
-            return Tried(f"{reason} ({words})")
+            return Proof(f"{reason} ({words})")
         tried.append(words)
-    return Tried(rows=", ".join(tried))
+    return Proof(rows=", ".join(tried))
 
 
-def tried_in_parts(prior: Schema, name: str, whole: str, parts: Sequence[str]) -> Tried:
+def tried_in_parts(prior: Schema, name: str, whole: str, parts: Sequence[str]) -> Proof:
     """Run a text, and its parts one after the other, on the same rows; compare all that is left."""
     after = _structure_after(prior, whole)
     tried = list[str]()
     for mode, words in _MODES.items():
         one, other = (_database(prior, mode, after) for _ in range(2))
-        try:
-            refused = _refusal(one, name, whole)
+        with closing(one), closing(other):
+            refused = refusal_of(one, name, whole)
             reason = "" if refused else _differing(one, other, name, parts)
-        finally:
-            one.close()
-            other.close()
         if reason:
-            return Tried(f"{reason} ({words})")
+            return Proof(f"{reason} ({words})")
         tried += [] if refused else [words]
     if len(tried) < 2:  # noqa: PLR2004 - on empty tables alone it is no proof
-        return Tried("the file itself is refused on invented rows")
-    return Tried(rows=", ".join(tried))
+        return Proof("the file itself is refused on invented rows")
+    return Proof(rows=", ".join(tried))
 
 
 def _differing(
     one: apsw.Connection, other: apsw.Connection, name: str, parts: Sequence[str]
 ) -> str:
     for number, text in enumerate(parts):
-        refused = _refusal(other, f"{name}.{number}", text)
+        refused = refusal_of(other, f"{name}.{number}", text)
         if refused:
             return f"D1 would refuse part {number + 1}: {refused}"
     for connection in (one, other):
@@ -95,12 +80,6 @@ def _differing(
         return f"rows of {', '.join(rows)} differ"
     changes = compare(_schema(one), _schema(other))
     return changes[0].words if changes else ""
-
-
-def _refusal(connection: apsw.Connection, name: str, text: str) -> str:
-    verdict = run_as_d1(connection, text, name, ledger=d1.LEDGER, clock=lambda: 0.0)
-    refused = (*verdict.refused, *verdict.undecided)
-    return refused[0].reason if refused else ""
 
 
 def _database(prior: Schema, mode: str, after: apsw.Connection) -> apsw.Connection:
@@ -115,16 +94,8 @@ def _database(prior: Schema, mode: str, after: apsw.Connection) -> apsw.Connecti
 def _structure_after(prior: Schema, text: str) -> apsw.Connection:
     connection = apsw.Connection(":memory:")
     prior.build(connection)
-    run_as_d1(connection, text, "0.sql", ledger=d1.LEDGER, clock=lambda: 0.0)
+    refusal_of(connection, "0.sql", text)
     return connection
-
-
-def _seed(connection: apsw.Connection, seeds: Sequence[str]) -> None:
-    for sql in seeds:
-        try:
-            connection.execute(sql)
-        except apsw.Error:  # a text that the column does not take
-            continue
 
 
 def _broken(
@@ -134,7 +105,7 @@ def _broken(
     schema, rows = _schema(connection), _rows(connection, free)
     for number, text in enumerate(texts):
         what = "its down file" if number else "it"
-        refused = _refusal(connection, f"{name}.{number}", text)
+        refused = refusal_of(connection, f"{name}.{number}", text)
         if refused:
             return f"D1 would refuse {what}: {refused}"
         if not number:

@@ -8,13 +8,19 @@ from d1_preflight.core.remedies.patterns.pattern import (
     Wanted,
     column_of,
     free_name,
-    names,
     table_of,
 )
 from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.statement import read_statement
-from d1_preflight.core.sql.tokenizer import TokenKind, quote_name, quote_text, statements, tokens
+from d1_preflight.core.sql.tokenizer import (
+    TokenKind,
+    quote_name,
+    quote_names,
+    quote_text,
+    statements,
+    tokens,
+)
 
 
 def data_draft(wanted: Wanted, now: Structure) -> Draft:
@@ -31,13 +37,11 @@ def data_draft(wanted: Wanted, now: Structure) -> Draft:
     key = _key(table)
     kept = free_name(now, f"_old_{table.name}_{column.name}")
     where = _condition(wanted, name, value)
-    on = " AND ".join(
-        f"{_own(table, part)} = {quote_name(kept)}.{quote_name(alias)}" for part, alias in key
-    )
-    chosen = ", ".join((*(_as(part, alias) for part, alias in key), name))
-    columns = ", ".join(quote_name(alias) for _, alias in key)
-    declared = ", ".join(f"{quote_name(alias)} NOT NULL" for _, alias in key)
     own, old = quote_name(table.name), quote_name(kept)
+    on = " AND ".join(f"{own}.{part} = {old}.{quote_name(alias)}" for part, alias in key)
+    chosen = ", ".join((*(_as(part, alias) for part, alias in key), name))
+    columns = quote_names(alias for _, alias in key)
+    declared = ", ".join(f"{quote_name(alias)} NOT NULL" for _, alias in key)
     copied = f"SELECT {chosen} FROM {own} WHERE {where}"
     up = (
         f"CREATE TABLE {old} ({declared}, {name}, PRIMARY KEY ({columns}))",
@@ -96,16 +100,11 @@ def _as(part: str, alias: str) -> str:
     return part if part == quote_name(alias) else f"{part} AS {quote_name(alias)}"
 
 
-def _own(table: Table, part: str) -> str:
-    return f"{quote_name(table.name)}.{part}"
-
-
 def _refuse_more_than_one(sql: str, value: str) -> None:
     found = statements(sql)
     if len(found) != 1 or read_statement(found[0].body).verb != "UPDATE":
-        raise UsageError(
-            f"{value!r} is not an SQL expression.", hint="One value, as behind SET column ="
-        )
+        hint = "One value, as behind SET column ="
+        raise UsageError(f"{value!r} is not an SQL expression.", hint=hint)
 
 
 def _seeds(table: Table, wanted: Wanted, name: str) -> Iterator[str]:
@@ -115,7 +114,7 @@ def _seeds(table: Table, wanted: Wanted, name: str) -> Iterator[str]:
         texts += [t.text for t in tokens(part) if t.kind in (TokenKind.STRING, TokenKind.NUMBER)]
     texts += [f"upper({name})", f"lower({name})"]
     place = quote_name(table.name)
-    order = names(table.primary_key) or table.rowid
+    order = quote_names(table.primary_key) or table.rowid
     for n, text in enumerate(dict.fromkeys(texts)):
         key = table.rowid or quote_name(table.primary_key[0])
         row = f"SELECT {key} FROM {place} ORDER BY {order} LIMIT 1 OFFSET {n % 3}"

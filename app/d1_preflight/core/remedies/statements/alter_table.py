@@ -1,14 +1,12 @@
 """Writes an ALTER TABLE as SQLite takes it: one action in each, and without IF EXISTS."""
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 from d1_preflight.core.findings import Finding
 from d1_preflight.core.remedies.edits import BREAKPOINT, Edit, newline
-from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Rewrite
-from d1_preflight.core.sql.tokenizer import Token, tokens
+from d1_preflight.core.remedies.remedy import NOT_FOUND, NoRemedy, Reading, Rewrite
+from d1_preflight.core.sql.tokenizer import Token, outside, tokens
 
-_NOT_FOUND = NoRemedy("The statement was not found.")
 _ALTERED = 3  # ALTER TABLE and the name
 
 
@@ -17,8 +15,8 @@ def one_action_each(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     trace = reading.trace_of(finding)
     found = tokens(trace.statement.body, limit=len(trace.statement.body)) if trace else []
     if trace is None or [t.word for t in found[:2]] != ["ALTER", "TABLE"]:
-        return _NOT_FOUND
-    start, end = trace.statement.start + trace.statement.lead, newline(reading.text)
+        return NOT_FOUND
+    start, end = trace.statement.begin, newline(reading.text)
     part = f"{BREAKPOINT}{end}" if BREAKPOINT in reading.text else ""
     again = f"{part}ALTER TABLE {found[2].text} "
     edits = list[Edit]()
@@ -37,19 +35,14 @@ def without_if_exists(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     found = tokens(trace.statement.body, limit=len(trace.statement.body)) if trace else []
     at = next((n for n, token in enumerate(found) if token.word == "IF"), None)
     if trace is None or at is None:
-        return _NOT_FOUND
+        return NOT_FOUND
     last = at + (2 if found[at + 1 : at + 2] and found[at + 1].word == "NOT" else 1)
     if found[last : last + 1] == [] or found[last].word != "EXISTS" or not found[last + 1 :]:
-        return _NOT_FOUND
-    start = trace.statement.start + trace.statement.lead
-    edit = Edit(start + found[at].start, start + found[last + 1].start, "")
+        return NOT_FOUND
+    edit = Edit.of(trace, found[at], found[last + 1].text, found[last + 1])
     return Rewrite((edit,), "removes IF EXISTS: the file runs once", repairs=True)
 
 
 def _between_actions(found: Sequence[Token]) -> Iterator[tuple[Token, Token]]:
     """Each comma outside of parentheses, and the token after it."""
-    depth = 0
-    for token, after in pairwise(found):
-        depth += {"(": 1, ")": -1}.get(token.text, 0)
-        if depth == 0 and token.text == ",":
-            yield token, after
+    return ((t, found[n + 1]) for n, t in outside(found[:-1]) if t.text == ",")

@@ -94,4 +94,4 @@ def _places(text: str, begin: int, end: int) -> Iterator[int]:
     for before, token in pairwise(tokens):
         depth += {"(": 1, ")": -1}.get(before.text, 0)
         if depth == 0 and before.text != ";" and token.word in _BEGINS:
-            yield begin + before.start + len(before.text)
+            yield begin + before.end

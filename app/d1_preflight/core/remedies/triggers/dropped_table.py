@@ -10,7 +10,7 @@ from d1_preflight.core.findings import Finding
 from d1_preflight.core.remedies.edits import Edit, insert_before
 from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Rewrite
 from d1_preflight.core.schema.schema import SchemaObject
-from d1_preflight.core.sql.tokenizer import Token, quote_name, tokens
+from d1_preflight.core.sql.tokenizer import Token, closing, quote_name, tokens
 
 _NONE = NoRemedy("No trigger on a remaining table names a table that this file drops.")
 _UNSURE = (
@@ -94,19 +94,10 @@ def _asked_for(found: Sequence[Token]) -> Sequence[Token] | None:
     """What the EXISTS asks that is all of a statement's condition; None where it has another."""
     where = next((n for n, token in enumerate(found) if token.word == "WHERE"), len(found))
     asks = [token.word or token.text for token in found[where + 1 : where + 4]]
-    if asks != ["EXISTS", "(", "SELECT"] or not _closes_last(found[where + 2 :]):
+    is_all = closing(found, where + 2) == len(found) - 2  # right before the semicolon
+    if asks != ["EXISTS", "(", "SELECT"] or not is_all:
         return None
     return found[where + 4 : -2]
-
-
-def _closes_last(found: Sequence[Token]) -> bool:
-    """Whether the parenthesis that opens first closes right before the semicolon."""
-    depth = 0
-    for n, token in enumerate(found):
-        depth += {"(": 1, ")": -1}.get(token.text, 0)
-        if depth == 0:
-            return n == len(found) - 2
-    return False
 
 
 def _is_table(pair: tuple[Token, Token], table: str) -> bool:

@@ -26,7 +26,7 @@ def final_semicolon_missing(context: RuleContext) -> Iterator[Match]:
     if last and not last.statement.complete and not ends_open(last.statement.text):
         statement = last.statement
         final = _last_token(statement.body)
-        offset = statement.start + statement.lead + final.start
+        offset = statement.begin + final.start
         yield match_offset(context.text, offset, len(final.text))
 
 

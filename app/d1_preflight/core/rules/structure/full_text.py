@@ -4,12 +4,7 @@ from collections.abc import Iterator
 
 from d1_preflight.core.effects.row_lineage import TableLineage
 from d1_preflight.core.engine.trace import StatementTrace
-from d1_preflight.core.rules.context import (
-    Match,
-    Rule,
-    RuleContext,
-    match_target,
-)
+from d1_preflight.core.rules.context import Match, Rule, RuleContext, match_target
 from d1_preflight.core.schema.full_text import full_text
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.tokenizer import Token, tokens

@@ -4,13 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 
 from d1_preflight.core.engine.trace import StatementTrace
-from d1_preflight.core.rules.context import (
-    Match,
-    Rule,
-    RuleContext,
-    listed,
-    match_target,
-)
+from d1_preflight.core.rules.context import Match, Rule, RuleContext, listed, match_target
 from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.tokenizer import closing, parted, tokens
