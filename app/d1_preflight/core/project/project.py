@@ -44,15 +44,12 @@ class Project:
     @property
     def target_config(self) -> Path:
         """The configuration through which every remote call goes, named by the target's uuid."""
-        return self.workspace / "targets" / f"{_file_name(self.database.id)}.json"
+        uuid = self.database.id  # itself, if it can name a file; else its digest
+        is_plain = re.fullmatch(r"[0-9A-Za-z-]{1,64}", uuid) is not None
+        name = uuid.lower() if is_plain else sha256(uuid.encode()).hexdigest()[:32]
+        return self.workspace / "targets" / f"{name}.json"
 
     @property
     def records(self) -> Path:
         """The folder that holds this database's records."""
         return self.root / RECORDS_NAME / self.database.name
-
-
-def _file_name(uuid: str) -> str:
-    """An id itself, if it can name a file; else its digest."""
-    is_plain = re.fullmatch(r"[0-9A-Za-z-]{1,64}", uuid) is not None
-    return uuid.lower() if is_plain else sha256(uuid.encode()).hexdigest()[:32]

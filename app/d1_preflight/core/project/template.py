@@ -100,7 +100,8 @@ def with_header(text: str, header: str) -> str:
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     newline = "\r\n" if "\r\n" in text else "\n"
     lines = text.removeprefix(mark).splitlines(keepends=True)
-    end = next((n for n, line in enumerate(lines) if _begins(line)), len(lines))
+    begins = (n for n, line in enumerate(lines) if line.strip() and line.strip()[:2] != "--")
+    end = next(begins, len(lines))
     kept = [line for line in lines[:end] if not is_header_line(line)]
     while kept and not kept[0].strip():
         kept.pop(0)
@@ -125,18 +126,8 @@ def effect_words(effects: Effects) -> str:
         ("updates", effects.rows_updated_in),
         ("deletes from", effects.rows_deleted_in),
     )
-    said = [f"{verb} {', '.join(map(_one_line, names))}" for verb, names in parts if names]
-    return "; ".join(said)
-
-
-def _one_line(name: str) -> str:
-    return " ".join(name.split())
-
-
-def _begins(line: str) -> bool:
-    """Whether the statements begin here."""
-    stripped = line.strip()
-    return stripped != "" and not stripped.startswith("--")
+    found = ((verb, (" ".join(name.split()) for name in names)) for verb, names in parts if names)
+    return "; ".join(f"{verb} {', '.join(names)}" for verb, names in found)
 
 
 def down_text(name: str) -> str:

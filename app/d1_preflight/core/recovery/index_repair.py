@@ -6,7 +6,7 @@ from dataclasses import field
 import apsw
 
 from d1_preflight.core.recovery.restore_sql import too_long_words
-from d1_preflight.core.rows.codec import Packer, decode_row, differs, literal, wire
+from d1_preflight.core.rows.codec import Packer, differs, wire
 from d1_preflight.core.rows.index_gap import index_state
 from d1_preflight.core.schema.full_text import FullText, full_text
 from d1_preflight.core.schema.schema import Schema
@@ -95,12 +95,8 @@ class IndexRepair:
         written = ", ".join(["rowid", *names] if numbered else names)
         head = f"REPLACE INTO {index} ({written}) VALUES\n"
         packer = Packer(self.limit - len(head) - 4)
-        for batch in packer.batches(self._literals(query)):
+        for batch in packer.batches(self.connection, query):
             self.rows += len(batch)
             yield head + ",\n".join(batch)
         if packer.too_long:
             self.problems.append(too_long_words(packer.too_long))
-
-    def _literals(self, query: str) -> Iterator[str]:
-        for row in self.connection.execute(query):
-            yield f"({', '.join(map(literal, decode_row(row)))})"

@@ -6,7 +6,7 @@ went with their values, values that became others. What cannot be repaired is na
 out in silence. Exact literals; each statement small enough for D1.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import field
 from itertools import chain
 
@@ -16,7 +16,7 @@ from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.recovery.index_repair import IndexRepair
 from d1_preflight.core.recovery.lost_objects import lost_objects
 from d1_preflight.core.recovery.restore_sql import INSERT_BYTES, dependency_order, too_long_words
-from d1_preflight.core.rows.codec import Packer, decode_row, differs, literal, row_text, wire
+from d1_preflight.core.rows.codec import Packer, differs, row_text, wire
 from d1_preflight.core.schema.ddl import addable, column_definition
 from d1_preflight.core.schema.full_text import full_text
 from d1_preflight.core.schema.schema import Schema, SchemaObject
@@ -114,9 +114,10 @@ def _table_repairs(
     """The tables of `before` in their two states, parents first."""
     news = {t.name.lower(): t for t in read_tables(connection, "after")}
     olds = {t.name: t for t in read_tables(connection, "before") if t.kind is TableKind.ORDINARY}
+    ordered = [name for name in dependency_order(schema).tables if name in olds]
     return [
         TableRepair(connection, schema, olds[name], news.get(name.lower()), rebuilt, limit)
-        for name in _parents_first(schema, olds)
+        for name in dict.fromkeys((*ordered, *olds))
         if not only or name in only
     ]
 
@@ -132,11 +133,6 @@ def _index_repairs(
         for old in olds
         if not only or _is_meant(old, only)
     ]
-
-
-def _parents_first(schema: Schema, names: Collection[str]) -> list[str]:
-    ordered = [name for name in dependency_order(schema).tables if name in names]
-    return ordered + [name for name in names if name not in ordered]
 
 
 def _rows(repairs: "Sequence[TableRepair]") -> Iterator[str]:
@@ -199,24 +195,23 @@ class TableRepair:
 
     def inserts(self) -> Iterator[str]:
         """INSERTs of the rows that went."""
-        place = f"before.{quote_name(self.old.name)} AS b"
-        if self.new is None:
-            where = ""
-        elif self._key:
+        where = ""
+        if self.new is not None and self._key:
             self._check_shared_keys()
             there = f"SELECT 1 FROM after.{quote_name(self.new.name)} AS a WHERE {self._on}"
             where = f" WHERE NOT EXISTS ({there})"
-        else:
-            self._check_by_number()
+        elif self.new is not None:
+            # Rows without a key cannot be told apart: any difference is reported, none is written.
+            if self._gone or self._lacks_rows():
+                self.problems.append("its rows have no key, so they cannot be restored one by one")
             return
-        columns = self._columns
-        names = [quote_name(name) for name in columns]
+        names = [quote_name(name) for name in self._columns]
         cells = [wire(f"b.{name}") for name in names]
         if self.old.rowid and not self.old.primary_key:
             names, cells = [self.old.rowid, *names], [f"'i'||b.{self.old.rowid}", *cells]
-        found = self._literals(f"SELECT {', '.join(cells)} FROM {place}{where}")
+        query = f"SELECT {', '.join(cells)} FROM before.{quote_name(self.old.name)} AS b{where}"
         head = f"INSERT INTO {quote_name(self.old.name)} ({', '.join(names)}) VALUES\n"
-        for batch in self._batches(found, len(head)):
+        for batch in self._batches(query, len(head)):
             self.rows += len(batch)
             yield head + ",\n".join(batch)
 
@@ -259,7 +254,7 @@ class TableRepair:
         sets = ", ".join(f"{quote_name(c)} = v.column{count + n}" for n, c in enumerate(columns, 1))
         on = " AND ".join(f"{table}.{k} = v.column{n}" for n, k in enumerate(self._key, 1))
         head, tail = f"UPDATE {table} SET {sets} FROM (VALUES\n", f") AS v WHERE {on}"
-        for batch in self._batches(self._literals(query), len(head) + len(tail)):
+        for batch in self._batches(query, len(head) + len(tail)):
             yield head + ",\n".join(batch) + tail, len(batch)
 
     def _differs(self, column: str) -> bool:
@@ -290,12 +285,6 @@ class TableRepair:
             self.problems.append(
                 f"several rows have the same key now, so {number} cannot be restored"
             )
-
-    def _check_by_number(self) -> None:
-        """Rows without a key cannot be told apart: any difference is reported, none is written."""
-        assert self.new is not None  # noqa: S101 - inserts asks first
-        if self._gone or self._lacks_rows():
-            self.problems.append("its rows have no key, so they cannot be restored one by one")
 
     def _lacks_rows(self) -> bool:
         """Whether a row of before has no equal after; equal rows are counted, not taken as one."""
@@ -345,12 +334,8 @@ class TableRepair:
     def _on(self) -> str:
         return " AND ".join(f"a.{k} = b.{k}" for k in self._key)
 
-    def _literals(self, query: str) -> Iterator[str]:
-        for row in self.connection.execute(query):
-            yield f"({', '.join(map(literal, decode_row(row)))})"
-
-    def _batches(self, rows: Iterable[str], used: int) -> Iterator[tuple[str, ...]]:
+    def _batches(self, query: str, used: int) -> Iterator[tuple[str, ...]]:
         packer = Packer(self.limit - used - 4)
-        yield from packer.batches(rows)
+        yield from packer.batches(self.connection, query)
         if packer.too_long:
             self.problems.append(too_long_words(packer.too_long))

@@ -11,7 +11,7 @@ from dataclasses import field, replace
 import apsw
 
 from d1_preflight.core.format import noun_for, plural
-from d1_preflight.core.rows.codec import Packer, copy_cells, decode, literal, wire
+from d1_preflight.core.rows.codec import Packer, copy_cells, wire
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.full_text import full_text
 from d1_preflight.core.schema.schema import Schema, structure, tables_of
@@ -225,19 +225,12 @@ def _write_batches(
 ) -> TableSql:
     packer = Packer(limit - len(head) - 2)
     rows = statements = 0
-    for batch in packer.batches(_literals(copy, connection, order)):
+    cells = [f"'i'||{copy.rowid}"] if copy.rowid else []
+    cells += [wire(quote_name(name)) for name in copy.columns]
+    for batch in packer.batches(connection, f"SELECT {', '.join(cells)} FROM rows{order}"):
         write(head + ",\n".join(batch) + ";\n")
         rows, statements = rows + len(batch), statements + 1
     return TableSql(copy.table, rows, statements, packer.too_long)
-
-
-def _literals(copy: RowCopy, connection: apsw.Connection, order: str) -> Iterator[str]:
-    cells = ", ".join(wire(quote_name(name)) for name in copy.columns)
-    query = f"SELECT {copy.rowid or 'NULL'}, {cells} FROM rows{order}"
-    for rowid, *values in connection.execute(query):
-        texts = [literal(decode(None if v is None else str(v))) for v in values]
-        texts = [str(rowid), *texts] if copy.rowid else texts
-        yield f"({', '.join(texts)})"
 
 
 def too_long_words(rows: int) -> str:

@@ -10,12 +10,10 @@ from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.remedies import added_columns, copies, file_form, forgotten, parking
 from d1_preflight.core.remedies.edits import LinesBefore, edited
-from d1_preflight.core.remedies.full_text import filled_again
 from d1_preflight.core.remedies.orm.generated_again import generated_again
 from d1_preflight.core.remedies.proof import Proof, prove, schema_changes
 from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Remedy, Rewrite
-from d1_preflight.core.remedies.statements import alter_table, index_moved, missing_semicolon
-from d1_preflight.core.remedies.triggers import dropped_table, renamed_under
+from d1_preflight.core.remedies.statements import alter_table, indexes, missing_semicolon, triggers
 from d1_preflight.core.remedies.unwritten.reasons import why_not
 from d1_preflight.core.schema.schema import Schema
 
@@ -24,7 +22,7 @@ REMEDIES: Mapping[str, Remedy] = {
     "breakpoint-without-semicolon": missing_semicolon.between_statements,
     "alter-several-actions": alter_table.one_action_each,
     "alter-if-exists": alter_table.without_if_exists,
-    "rename-breaks-view": renamed_under.recreated_after,
+    "rename-breaks-view": triggers.recreated_after,
     "byte-order-mark": file_form.no_byte_order_mark,
     "begin-transaction-words": file_form.no_transaction_words,
     "transaction-statement": file_form.no_transaction,
@@ -48,11 +46,11 @@ REMEDIES: Mapping[str, Remedy] = {
     "parent-in-use": parking.parked_children,
     "sequence-reset": forgotten.mark_carried,
     "index-forgotten": forgotten.object_again,
-    "index-made-too-early": index_moved.made_behind,
+    "index-made-too-early": indexes.made_behind,
     "trigger-forgotten": forgotten.object_again,
-    "fts-left-empty": filled_again.filled_when_made,
-    "fts-rowid-renumbered": filled_again.filled_at_the_end,
-    "table-unwritable": dropped_table.without_dropped_table,
+    "fts-left-empty": indexes.filled_when_made,
+    "fts-rowid-renumbered": indexes.filled_at_the_end,
+    "table-unwritable": triggers.without_dropped_table,
     "foreign-key-twice": forgotten.foreign_key_once,
     "foreign-keys-off": file_form.no_idle_pragmas,
     "trigger-crlf": file_form.line_feeds,

@@ -143,9 +143,11 @@ class Packer:
     limit: int
     too_long: int = 0
 
-    def batches(self, rows: Iterable[str]) -> Iterator[tuple[str, ...]]:
-        """Group the rows that fit, in their order."""
-        return batches(filter(self._fits, rows), limit=self.limit)
+    def batches(self, connection: apsw.Connection, query: str) -> Iterator[tuple[str, ...]]:
+        """The tagged rows of a query as literals: those that fit, in their order."""
+        rows = (map(literal, decode_row(row)) for row in connection.execute(query))
+        texts = (f"({', '.join(row)})" for row in rows)
+        return batches(filter(self._fits, texts), limit=self.limit)
 
     def _fits(self, row: str) -> bool:
         fits = _packed_size(row) <= self.limit

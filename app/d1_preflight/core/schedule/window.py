@@ -75,7 +75,7 @@ class Calendar:
 
     def windows(self, start: datetime, until: datetime) -> tuple[Span, ...]:
         """The low-traffic windows between two moments; the last may be open."""
-        return tuple(_gaps(_merged(self._closed(start, until)), start, until))
+        return tuple(_gaps(self._closed(start, until), start, until))
 
     def _closed(self, start: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
         first, last = start.date() - 2 * _DAY, until.date() + 2 * _DAY
@@ -219,24 +219,11 @@ def _both(day: date, clock: time, zone: tzinfo) -> tuple[datetime, datetime]:
     return local.replace(fold=0).astimezone(UTC), local.replace(fold=1).astimezone(UTC)
 
 
-def _merged(spans: Iterable[tuple[datetime, datetime]]) -> Iterator[tuple[datetime, datetime]]:
-    held: tuple[datetime, datetime] | None = None
-    for start, end in sorted(spans):
-        if held is None or start > held[1]:
-            if held is not None:
-                yield held
-            held = (start, end)
-        else:
-            held = (held[0], max(held[1], end))
-    if held is not None:
-        yield held
-
-
 def _gaps(
     closed: Iterable[tuple[datetime, datetime]], start: datetime, until: datetime
 ) -> Iterator[Span]:
     free_from = start
-    for begin, end in closed:
+    for begin, end in sorted(closed):
         if begin > free_from:
             yield Span(free_from, begin)
         free_from = max(free_from, end)

@@ -1,1 +1,1 @@
-"""Remedies of where one statement ends and the next begins."""
+"""Remedies of statements as they stand: their ends, their ALTERs, triggers and indexes."""

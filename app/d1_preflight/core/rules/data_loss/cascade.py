@@ -13,7 +13,6 @@ from d1_preflight.core.rules.context import (
     match_at,
     match_target,
     no_file_makes,
-    target_token,
     word_token,
 )
 from d1_preflight.core.rules.fixes import parked, references_parked, upsert
@@ -37,9 +36,7 @@ def self_reference_rebuild(context: RuleContext) -> Iterator[Match]:
                 table = context.old.table(lineage.table)
                 key = quote_name(next(iter(table.primary_key if table else ()), "id"))
                 values = {"table": lineage.table, "copy": loss.storage_table, "key": key}
-                yield match_at(
-                    loss.trace, target_token(loss.trace), tables=(lineage.table,), values=values
-                )
+                yield match_target(loss.trace, tables=(lineage.table,), values=values)
 
 
 def delete_cascades(context: RuleContext) -> Iterator[Match]:
@@ -59,11 +56,8 @@ def delete_cascades(context: RuleContext) -> Iterator[Match]:
 def replace_cascades(context: RuleContext) -> Iterator[Match]:
     """An INSERT OR REPLACE that deletes the children of the rows it replaces."""
     for trace, children in _cascading(context, "INSERT", "UPDATE"):
-        values = {
-            "table": trace.target,
-            "children": listed(children),
-            "upsert": upsert(context, trace),
-        }
+        values = {"table": trace.target, "children": listed(children)}
+        values["upsert"] = upsert(context, trace)
         yield match_at(trace, word_token(trace, "REPLACE"), tables=children, values=values)
 
 
@@ -93,9 +87,7 @@ def cascade_parked(context: RuleContext) -> Iterator[Match]:
             for loss in lineage.losses:
                 if loss.indirect:
                     values = {"parent": loss.trace.target, "table": lineage.table}
-                    yield match_at(
-                        loss.trace, target_token(loss.trace), tables=(lineage.table,), values=values
-                    )
+                    yield match_target(loss.trace, tables=(lineage.table,), values=values)
 
 
 def parent_in_use(context: RuleContext) -> Iterator[Match]:
@@ -113,10 +105,8 @@ def parent_in_use(context: RuleContext) -> Iterator[Match]:
         ]
         gone.add(trace.target.lower())
         if keys and context.old.table(trace.target) and not _is_deferred(context, trace):
-            token = target_token(trace)
-            yield match_at(
-                trace, token, tables=tuple(keys), parent=trace.target, children=listed(keys)
-            )
+            values = {"parent": trace.target, "children": listed(keys)}
+            yield match_target(trace, tables=tuple(keys), values=values)
 
 
 def foreign_key_dangling(context: RuleContext) -> Iterator[Match]:
@@ -124,14 +114,11 @@ def foreign_key_dangling(context: RuleContext) -> Iterator[Match]:
     for child, key in _orphaned(context):
         known = context.old.table(child.name)
         before = {k.parent.lower() for k in known.foreign_keys} if known else set()
-        if known and not all(parent in context.new.tables for parent in before):
-            trace = _dropping(context, key.parent) or _dropping(context, "")
-        else:
-            trace = _dropping(context, key.parent)
+        trace = _dropping(context, key.parent)
+        if trace is None and not all(parent in context.new.tables for parent in before):
+            trace = _dropping(context, "")
         if trace:
-            yield match_at(
-                trace, target_token(trace), tables=(child.name,), values=_named(child, key)
-            )
+            yield match_target(trace, tables=(child.name,), values=_named(child, key))
 
 
 def foreign_key_missing_parent(context: RuleContext) -> Iterator[Match]:
@@ -302,10 +289,8 @@ def _orphaned(context: RuleContext) -> Iterator[tuple[Table, ForeignKey]]:
 
 
 def _dropping(context: RuleContext, table: str) -> StatementTrace | None:
-    for trace in context.statements_of("DROP TABLE"):
-        if not table or trace.target.lower() == table.lower():
-            return trace
-    return None
+    drops = context.statements_of("DROP TABLE")
+    return next((t for t in drops if not table or t.target.lower() == table.lower()), None)
 
 
 def _named(child: Table, key: ForeignKey) -> dict[str, str]:

@@ -11,7 +11,6 @@ from d1_preflight.core.rules.context import (
     listed,
     match_at,
     match_target,
-    target_token,
     word_token,
 )
 from d1_preflight.core.sql.tokenizer import Token, TokenKind
@@ -61,9 +60,7 @@ def drop_table(context: RuleContext) -> Iterator[Match]:
         if not lineage.name and lineage.dropped_by:
             trace, to = lineage.dropped_by, listed(lineage.copied_to)
             kept = f" (rows were copied to {to})" if to else ""
-            yield match_at(
-                trace, target_token(trace), tables=(lineage.table,), table=lineage.table, kept=kept
-            )
+            yield match_target(trace, tables=(lineage.table,), table=lineage.table, kept=kept)
 
 
 def rebuild_without_copy(context: RuleContext) -> Iterator[Match]:
@@ -125,8 +122,7 @@ def column_not_copied(context: RuleContext) -> Iterator[Match]:
         for column in (*lineage.dropped, *lineage.moved) if trace and lineage.kept else ():
             if trace and new and new.column(column):
                 values = {"table": lineage.table, "column": column}
-                token, tables = target_token(trace), (lineage.table,)
-                match = match_at(trace, token, tables=tables, values=values)
+                match = match_target(trace, tables=(lineage.table,), values=values)
                 yield replace(match, columns=((lineage.table, column),))
 
 

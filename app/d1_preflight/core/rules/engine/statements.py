@@ -15,7 +15,6 @@ from d1_preflight.core.rules.context import (
     listed,
     match_at,
     match_target,
-    target_token,
     word_token,
 )
 from d1_preflight.core.schema.table import Table, read_table
@@ -76,9 +75,7 @@ def if_not_exists_ignored(context: RuleContext) -> Iterator[Match]:
             what = f'column "{missing[0]}" is not added' if missing else "its columns stay as is"
             what = "it is identical" if same else what
             severity = Severity.NOTE if same else None
-            yield match_at(
-                trace, target_token(trace), severity=severity, table=trace.target, what=what
-            )
+            yield match_target(trace, severity=severity, table=trace.target, what=what)
 
 
 def stale_new_table(context: RuleContext) -> Iterator[Match]:
@@ -103,9 +100,7 @@ def primary_key_nullable(context: RuleContext) -> Iterator[Match]:
     """Primary keys that accept NULL: TEXT, INT and the like without NOT NULL; once a file."""
     found = [(trace, name) for trace, table in _made(context) for name in _nullable_keys(table)]
     if found:
-        yield match_at(
-            found[0][0], target_token(found[0][0]), columns=listed(name for _, name in found)
-        )
+        yield match_target(found[0][0], columns=listed(name for _, name in found))
 
 
 def length_not_enforced(context: RuleContext) -> Iterator[Match]:

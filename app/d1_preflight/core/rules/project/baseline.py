@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from d1_preflight.core.effects.outside import outside_changes
 from d1_preflight.core.findings import Severity
-from d1_preflight.core.rules.context import Match, Rule, RuleContext, listed, match_at, target_token
+from d1_preflight.core.rules.context import Match, Rule, RuleContext, listed, match_at, match_target
 
 
 def baseline_missing(context: RuleContext) -> Iterator[Match]:
@@ -24,14 +24,10 @@ def drop_unknown(context: RuleContext) -> Iterator[Match]:
     for change in outside_changes(context.script):
         if change.kind == "values":  # the class says it
             continue
+        severity = None if change.loses else Severity.NOTE
+        tables = (change.name,) if change.loses_rows else ()
         values = {"words": change.words, "name": change.name}
-        yield match_at(
-            change.trace,
-            target_token(change.trace),
-            severity=None if change.loses else Severity.NOTE,
-            tables=(change.name,) if change.loses_rows else (),
-            values=values,
-        )
+        yield match_target(change.trace, severity=severity, tables=tables, values=values)
 
 
 RULES: tuple[Rule, ...] = (baseline_missing, drop_unknown)

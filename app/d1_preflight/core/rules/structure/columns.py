@@ -91,9 +91,7 @@ def rename_table(context: RuleContext) -> Iterator[Match]:
         if lineage.name and lineage.name.lower() != lineage.table.lower():
             for trace in context.statements_of("ALTER TABLE RENAME"):
                 if trace.target.lower() == lineage.table.lower():
-                    yield match_at(
-                        trace, target_token(trace), table=lineage.table, new=lineage.name
-                    )
+                    yield match_target(trace, table=lineage.table, new=lineage.name)
 
 
 def drop_view(context: RuleContext) -> Iterator[Match]:

@@ -4,15 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from d1_preflight.core.effects.row_lineage import TableLineage
 from d1_preflight.core.findings import Severity
-from d1_preflight.core.rules.context import (
-    Match,
-    Rule,
-    RuleContext,
-    listed,
-    match_at,
-    match_target,
-    target_token,
-)
+from d1_preflight.core.rules.context import Match, Rule, RuleContext, listed, match_target
 from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.schema.table import Column, ForeignKey, Table
 from d1_preflight.lazy_dataclass import replace
@@ -241,9 +233,7 @@ def _match(lineage: TableLineage, **values: str) -> Match:
     trace = lineage.dropped_by
     if trace is None:
         return Match(1, 1, 1, 1, {"table": lineage.table, **values}, (lineage.table,))
-    return match_at(
-        trace, target_token(trace), tables=(lineage.table,), table=lineage.table, values=values
-    )
+    return match_target(trace, tables=(lineage.table,), table=lineage.table, values=values)
 
 
 def _pairs(context: RuleContext) -> Iterator[_Pair]:

@@ -7,7 +7,7 @@ import apsw
 
 from d1_preflight.core.engine.trace import StatementTrace
 from d1_preflight.core.findings import Severity
-from d1_preflight.core.rules.context import Match, Rule, RuleContext, match_at, target_token
+from d1_preflight.core.rules.context import Match, Rule, RuleContext, match_target
 from d1_preflight.core.schema.ddl import names_in
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.tokenizer import Token, TokenKind, quote_name
@@ -30,8 +30,7 @@ def update_breaks_check(context: RuleContext) -> Iterator[Match]:
             severity = Severity.BLOCKING if refusing else Severity.NOTE
             says = "refuses" if refusing else "may refuse"
             values = {"table": table.name, "check": check, "says": says}
-            token = target_token(trace)
-            yield match_at(trace, token, severity=severity, tables=(table.name,), values=values)
+            yield match_target(trace, severity=severity, tables=(table.name,), values=values)
 
 
 RULES: tuple[Rule, ...] = (update_breaks_check,)

@@ -1,1 +1,0 @@
-"""Remedies of full-text indexes."""

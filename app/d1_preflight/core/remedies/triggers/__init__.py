@@ -1,1 +1,0 @@
-"""Remedies of triggers that outlive what they name."""
