@@ -65,11 +65,10 @@ def verify_record(
     needs a second signature; `place` is where the record lies in a project, None outside of one.
     `parsed` is the record as it was read from these very files.
     """
-    data = files.get(RECORD_FILE)
-    if data is None:
+    if RECORD_FILE not in files:
         return Verification((_MISSING,), {})
     try:
-        record = parsed or load_record(data, RECORD_FILE)
+        record = parsed or load_record(files[RECORD_FILE], RECORD_FILE)
     except RecordInvalid as error:
         unread = Problem(Id.RECORD_INVALID, RECORD_FILE, error.message, error.hint)
         return Verification((unread,), {})
