@@ -10,12 +10,17 @@ from enum import StrEnum
 from math import ceil
 
 from d1_preflight.actions.context import StepContext
-from d1_preflight.actions.look_after import look_after
 from d1_preflight.actions.rehearse_again import carried
-from d1_preflight.actions.rows_now import as_database, rows_now
 from d1_preflight.actions.target import Look, failure_words, observe
-from d1_preflight.actions.values import local_of, touched_tables, value_question
-from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
+from d1_preflight.actions.values import (
+    as_database,
+    local_of,
+    look_after,
+    rows_now,
+    touched_tables,
+    value_question,
+)
+from d1_preflight.actions.workspace import Folder
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.apply_facts import ApplyFacts
@@ -230,14 +235,14 @@ async def _held_by(
     environment, touched = context.environment, touched_tables(context)
     if context.facts(RehearsalFacts).schema_after != context.facts(CopyFacts).schema:
         return Found.BEFORE, (), ()  # one transaction: it would have changed the schema, too
-    if not touched or not environment.local.file(copy_folder(environment)).is_file():
+    if not touched or not environment.local.file(Folder.COPY.of(environment)).is_file():
         return (Found.UNKNOWN, touched, ()) if touched else (Found.BEFORE, (), ())
-    question = value_question(environment, copy_folder(environment), touched)
+    question = value_question(environment, Folder.COPY.of(environment), touched)
     look = await observe(environment, extra=question.statements, emit=context.emit)
     values = question.read(look.extra)
     if not values.moved and not values.unsure:
         return Found.BEFORE, (), look.evidence
-    rehearsed = local_of(environment, rehearsal_folder(environment), touched)
+    rehearsed = local_of(environment, Folder.REHEARSAL.of(environment), touched)
     if not values.unsure and dict(values.found) == {t: rehearsed.get(t) for t in values.found}:
         return Found.CHANGED, values.moved, look.evidence
     return await _by_rows(context, seen.schema, (*values.moved, *values.unsure))

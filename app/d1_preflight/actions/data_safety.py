@@ -31,13 +31,7 @@ from d1_preflight.actions.values import (
     touched_tables,
     with_shadows,
 )
-from d1_preflight.actions.workspace import (
-    backup_folder,
-    copied_rows,
-    copy_folder,
-    restore_folder,
-    restored_folder,
-)
+from d1_preflight.actions.workspace import Folder
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.format import date, duration, plural
 from d1_preflight.core.ports import Evidence
@@ -120,7 +114,7 @@ async def back_up(context: StepContext) -> Outcome:
     if not tables:
         return _nothing_to_back_up(context)
     started = environment.clock.monotonic()
-    folder = backup_folder(environment) / context.evidence_name
+    folder = Folder.BACKUP.of(environment) / context.evidence_name
     wanted = with_shadows(environment, tables)
     at_hand = None
     if _copy_is_recent(context):
@@ -174,7 +168,7 @@ def _from_copy(
 
     They hold the target as it was then. The apply is held where a touched table moved since.
     """
-    persist, made = copy_folder(environment), copied_rows(environment)
+    persist, made = Folder.COPY.of(environment), Folder.COPIED_ROWS.of(environment)
     if not environment.local.file(persist).is_file():
         return None
     copies = {copy.table: copy for copy in map(environment.local.open_copy, made.glob("*.rows"))}
@@ -301,7 +295,7 @@ async def _export(
 
 def _compared(environment: Environment, copy: RowCopy) -> RestoredTable:
     """Compare every cell by type and value; a difference is named by place, never by value."""
-    difference = environment.local.compare_copy(copy, restored_folder(environment))
+    difference = environment.local.compare_copy(copy, Folder.RESTORED.of(environment))
     words = difference.words if difference else "identical"
     return RestoredTable(table=copy.table, rows=copy.rows, identical=not difference, words=words)
 
@@ -311,14 +305,14 @@ async def _export_loads(context: StepContext) -> str:
     if export is None or not export.file:
         return "there is no export"
     dump = context.environment.project.root / export.file
-    persist = restore_folder(context.environment) / "export"
+    persist = Folder.RESTORE.of(context.environment) / "export"
     return await asyncio.to_thread(context.environment.local.load_dump, persist, dump)
 
 
 async def count_rows(context: StepContext) -> Outcome:
     """The count of every table, out of the copy where it is at hand; ledger and schema again."""
     environment, copied = context.environment, context.facts(CopyFacts)
-    persist = copy_folder(environment)
+    persist = Folder.COPY.of(environment)
     has_copy = _copy_is_recent(context) and environment.local.file(persist).is_file()
     tables = () if has_copy else countable(tables_of(environment.prior_schema()))
     seen, evidence = await _seen_just_now(context, tables)
