@@ -38,7 +38,7 @@ if TYPE_CHECKING:  # the board stands before these are loaded: see `environment`
     from d1_preflight.actions.ports import Store
     from d1_preflight.adapters.ssh.signer import Operator
     from d1_preflight.adapters.terminal import Cockpit
-    from d1_preflight.adapters.wrangler.on_demand import WranglerOnDemand
+    from d1_preflight.adapters.wrangler.runner import RealWrangler
     from d1_preflight.core.remedies.fix import Fix
     from d1_preflight.session import Session
 
@@ -321,10 +321,10 @@ def _versions(context: ProjectContext) -> Mapping[str, str]:
 
 def _wrangler(
     context: ProjectContext, name: str, store: "Store", secrets: tuple[str, ...]
-) -> "WranglerOnDemand":
-    from d1_preflight.adapters.wrangler.on_demand import WranglerOnDemand
+) -> "RealWrangler":
+    from d1_preflight.adapters.wrangler.runner import RealWrangler
 
-    return WranglerOnDemand(
+    return RealWrangler(
         toolchain=lambda: context.toolchain,
         find=context.find_toolchain,
         root=context.project.root,

@@ -13,8 +13,8 @@ from d1_preflight.adapters.configuration import (
     other_configs,
     remembering,
 )
-from d1_preflight.adapters.git.applied import AppliedMigrations
 from d1_preflight.adapters.git.base_revision import BaseRevision
+from d1_preflight.adapters.git.merged import AppliedMigrations
 from d1_preflight.adapters.lint_sources import Sources
 from d1_preflight.adapters.project_files import ProjectFiles, open_folder, open_project
 from d1_preflight.commands import records

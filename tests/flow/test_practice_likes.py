@@ -34,7 +34,7 @@ def like(tmp_path: Path) -> Iterator[Open]:
         def opened(like: Like) -> ProjectContext:
             folder = tmp_path / "project"
             running = stack.enter_context(start(folder, next=NEXT, ask_git=ask_git, like=like))
-            environ = {"PATH": os.environ["PATH"], **running.practice.environment}
+            environ = {"PATH": os.environ["PATH"], **running.environment}
             return open_context(start=folder, environ=environ, target="practice")
 
         yield opened

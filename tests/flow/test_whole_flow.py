@@ -70,7 +70,7 @@ async def test_an_additive_migration_walks_a_short_path_to_a_signed_record(
     assert stock_verify(folder, signers, "record.toml", CLOSE, context.operator) != 0
     monkeypatch.chdir(context.project.root)
     assert main(["verify", ADDITIVE.removesuffix(".sql")]) == 4
-    assert len(running.messages) == 1
+    assert len(running.server.cloud.messages) == 1
 
 
 async def test_the_rebuild_tells_its_losses_leaks_nothing_and_its_backup_brings_them_back(

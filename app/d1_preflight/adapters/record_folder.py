@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from d1_preflight.adapters.leftover import is_leftover
 from d1_preflight.adapters.regular_file import read_entry, tree_of
+from d1_preflight.adapters.store import is_leftover
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.project import RECORDS_NAME
 from d1_preflight.core.target.kept_outputs import OUTPUTS, read_outputs

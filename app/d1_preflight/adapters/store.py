@@ -7,6 +7,7 @@ inherits, so an apply that outlives its session still keeps a second operator ou
 
 import errno
 import os
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +15,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
-from d1_preflight.adapters.leftover import NEW, PART, is_leftover
 from d1_preflight.adapters.locks import take
 from d1_preflight.adapters.regular_file import read_file, read_regular
 from d1_preflight.core.errors import ProjectError, RecordBusy
@@ -33,6 +33,15 @@ _LEFT_S = 600.0  # a write under way is younger
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 Link = Callable[[Path, Path], None]
 """Gives a file a second name; raises OSError where it may not have it."""
+PART, NEW = ".preflight-", ".new"
+"""How the name of a file that is being written begins and ends."""
+_LEFT = re.compile(rf"{re.escape(PART)}[a-z0-9_]+{re.escape(NEW)}|\..+\.partial")
+_EARLIER_LEFT = re.compile(r"\..*\.(?:toml|sig|json|sql|gitignore|out|err)\.[a-z0-9_]{8}")
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file is what a write that was killed before its rename left, now or earlier."""
+    return bool(_LEFT.fullmatch(name) or _EARLIER_LEFT.fullmatch(name))
 
 
 class RecordStore:

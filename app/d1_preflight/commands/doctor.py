@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight.commands.checks import Check, Look, Surroundings, command_of, failed, good
-from d1_preflight.commands.d1_access import login_files
 from d1_preflight.commands.faces import add_project_arguments, named
 from d1_preflight.commands.output import clean, write
 from d1_preflight.commands.project_checks import PROJECT
+from d1_preflight.commands.target_checks import login_files
 from d1_preflight.core.format import plural
 from d1_preflight.lazy_dataclass import replace
 

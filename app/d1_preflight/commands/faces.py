@@ -45,6 +45,20 @@ def add_project_arguments(parser: argparse.ArgumentParser, *, first: bool = Fals
     )  # fmt: skip
 
 
+def add_record_options(parser: argparse.ArgumentParser) -> None:
+    """The options with which a stranger names what a record is verified against."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", default=argparse.SUPPRESS,
+        help="the wrangler configuration it was made with, if not the project's own",
+    )  # fmt: skip
+    parser.add_argument(
+        "--allowed-signers", type=Path, metavar="FILE", help="who may sign, in which role"
+    )
+    parser.add_argument(
+        "--checklist", type=Path, metavar="FILE", help="the checklist the record was made with"
+    )
+
+
 class Named(TypedDict):
     """What the options say of the project, as those who open it take it."""
 

@@ -19,8 +19,8 @@ from d1_preflight.adapters.record_folder import (
     signed_part,
 )
 from d1_preflight.adapters.regular_file import tree_of
-from d1_preflight.commands.opened_record import OpenRecord
-from d1_preflight.commands.record_place import (
+from d1_preflight.commands.opened_record import (
+    OpenRecord,
     migration_sha256,
     named_alone,
     place_of,

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from d1_preflight.commands.options import add_record_options
+from d1_preflight.commands.faces import add_record_options
 from d1_preflight.commands.output import say, write
 from d1_preflight.core.format import timestamp
 

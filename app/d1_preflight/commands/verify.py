@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight.commands.options import add_record_options
+from d1_preflight.commands.faces import add_record_options
 from d1_preflight.commands.output import say, write
 from d1_preflight.lazy_dataclass import replace
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from d1_preflight.core.errors import PreflightError, ProjectError
@@ -18,7 +17,7 @@ from d1_preflight.practice.rows import PRACTICE_TOKEN
 from d1_preflight.practice.server import API_PATH, Server
 from d1_preflight.practice.settings import TOKEN_VARIABLE, WEBHOOK_VARIABLE, settings_toml
 from d1_preflight.practice.shapes import Like
-from d1_preflight.practice.state import ACCOUNT_ID, Cloud, Message
+from d1_preflight.practice.state import ACCOUNT_ID
 
 REAL_LOGINS = (
     "CLOUDFLARE_API_TOKEN",
@@ -39,53 +38,21 @@ class RealCredentials(PreflightError):
 
 @dataclass(frozen=True, slots=True)
 class Practice:
-    """Where the stand-in is, where the project lies, and the environment for the tools."""
+    """A running stand-in, where its project lies, and the environment for the tools.
 
-    base_url: str
+    A context manager that stops it; the state stays on disk for the next start.
+    """
+
+    server: Server
     project: Path
     environment: Mapping[str, str]
     config: Path
 
-
-class PracticeRun:
-    """A running stand-in; a context manager that stops it."""
-
-    def __init__(self, practice: Practice, server: Server) -> None:
-        self.practice = practice
-        self._server = server
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """What was sent to the webhook, oldest first."""
-        return self._server.cloud.messages
-
-    @property
-    def requests(self) -> tuple[str, ...]:
-        """The latest calls of Cloudflare's API, method and path, oldest first."""
-        return tuple(self._server.requests)
-
-    def serve(self, uuid: str, cloud: Cloud) -> None:
-        """Answer calls for this uuid out of that database."""
-        self._server.api.serve(uuid, cloud)
-
-    def inject(self, *faults: Fault) -> None:
-        """Replace the faults that are still to come."""
-        self._server.faults.set(faults)
-
-    def stop(self) -> None:
-        """Stop answering; the state stays on disk for the next start."""
-        self._server.close()
-
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
+    def __exit__(self, *_: object) -> None:
+        self.server.close()
 
 
 def start(
@@ -95,7 +62,7 @@ def start(
     faults: Sequence[Fault] = (),
     ask_git: AskGit | None = None,
     like: Like = Like.SAMPLE,
-) -> PracticeRun:
+) -> Practice:
     """Lay the project down once and serve its account; later starts go on where it was left.
 
     `ask_git` asks git in a folder: with it, the project is put under git, where git is there.
@@ -118,8 +85,7 @@ def start(
         for words in project.first_commit(directory):
             ask_git(words, directory)
     server.start()
-    config = home / "wrangler.jsonc"
-    return PracticeRun(Practice(server.origin, directory, environment, config), server)
+    return Practice(server, directory, environment, home / "wrangler.jsonc")
 
 
 def refuse_real_credentials(environ: Mapping[str, str]) -> None:
