@@ -12,9 +12,10 @@ import pytest
 
 from adapters.test_staging import lay, migration, mode
 from core.record_values import new_record, shipped_checklist
+from d1_preflight.adapters.leftover import is_leftover
 from d1_preflight.adapters.localdb import Contents, create, duplicate, read_schema
 from d1_preflight.adapters.project_files import ProjectFiles
-from d1_preflight.adapters.store import RecordStore, is_leftover, remove_leftovers
+from d1_preflight.adapters.store import RecordStore, remove_leftovers
 from d1_preflight.adapters.wrangler.evidence import EvidenceFolder
 from d1_preflight.adapters.wrangler.redaction import Redactor
 from d1_preflight.adapters.wrangler.staged_config import open_workspace

@@ -9,14 +9,12 @@ from pathlib import Path
 import pytest
 
 from core.record_values import new_record, shipped_checklist
+from d1_preflight.adapters.leftover import NEW, PART, is_leftover
 from d1_preflight.adapters.locks import Lock
 from d1_preflight.adapters.store import (
-    NEW,
-    PART,
     RECORD,
     RecordStore,
     create_durably,
-    is_leftover,
     remove_leftovers,
     write_durably,
 )

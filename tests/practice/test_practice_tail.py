@@ -26,7 +26,7 @@ async def heard(folder: Path, toolchain: Toolchain, *, worker: str = "workway-ap
         context = open_context(start=folder, environ=environ, target="practice")
         context = replace(context, _toolchain=toolchain)
         environment = context.environment("tail", context.store("tail"))
-        running._server.cloud.query("ALTER TABLE users RENAME COLUMN email TO mail")
+        running.server.cloud.query("ALTER TABLE users RENAME COLUMN email TO mail")
         return await listen(environment, worker, 90.0, Decimal("0.1"))
 
 

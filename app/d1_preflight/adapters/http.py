@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import httpx
 
 PROBE_TIMEOUT = 10.0
+_GRAPHQL_TIMEOUT = 30.0
 CLOUDFLARE_GRAPHQL = "https://api.cloudflare.com/client/v4/graphql"
 _SLOW_DOWN = 429
 _OK = range(200, 300)
@@ -48,36 +49,16 @@ async def probe(
     return await _ask(method, url, frozenset({expect_status}), timeout, headers=given)
 
 
-async def read_probe(
-    url: str,
-    token: str,
-    json: Mapping[str, object] | None = None,
-    timeout: float = PROBE_TIMEOUT,  # noqa: ASYNC109 - the whole exchange, reported in the result
-) -> ProbeResult:
+async def read_probe(url: str, token: str, json: Mapping[str, object] | None = None) -> ProbeResult:
     """Ask Cloudflare's API once, a GET without `json`; what it answers is not kept."""
     headers, method = _with_token(url, token), "GET" if json is None else "POST"
-    return await _ask(method, url, frozenset({200}), timeout, headers=headers, json=json)
+    return await _ask(method, url, frozenset({200}), PROBE_TIMEOUT, headers=headers, json=json)
 
 
-async def read_reply(
-    url: str,
-    token: str,
-    json: Mapping[str, object] | None = None,
-    timeout: float = PROBE_TIMEOUT,  # noqa: ASYNC109 - the whole exchange, reported in the error
-) -> object:
+async def read_reply(url: str, token: str, json: Mapping[str, object] | None = None) -> object:
     """The result in the answer of Cloudflare's API; RemoteFailed where there is none."""
-    import httpx
-
-    headers, method = _with_token(url, token), "GET" if json is None else "POST"
-    try:
-        async with asyncio.timeout(timeout), httpx.AsyncClient(timeout=timeout) as client:
-            answer = await client.request(method, url, headers=headers, json=json)
-            reply = answer.json()
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        raise RemoteFailed(
-            f"{host_of(url)} did not answer: {_words(error, timeout)}.", hint="Try again."
-        ) from None  # the chain would carry the request, and its headers the token
-    match reply:
+    answer = await _answered(url, token, json, PROBE_TIMEOUT, hint="Try again.")
+    match _json_of(answer):
         case {"success": True, "result": result}:
             return result
         case {"errors": [{"message": str(message)}, *_]}:
@@ -85,40 +66,51 @@ async def read_reply(
     raise RemoteFailed(f"{host_of(url)} answered {answer.status_code}.", hint="Try again.")
 
 
-async def post_webhook(
-    url: str,
-    payload: Mapping[str, object],
-    timeout: float = PROBE_TIMEOUT,  # noqa: ASYNC109 - the whole exchange, reported in the result
-) -> ProbeResult:
+async def post_webhook(url: str, payload: Mapping[str, object]) -> ProbeResult:
     """Post a message to the team's webhook; its address never appears, only its host."""
     _require_http(url)
-    return await _ask("POST", url, frozenset(_OK), timeout, json=dict(payload))
+    return await _ask("POST", url, frozenset(_OK), PROBE_TIMEOUT, json=dict(payload))
 
 
 async def graphql(
-    endpoint: str,
-    token: str,
-    query: str,
-    variables: Mapping[str, object],
-    timeout: float = 30.0,  # noqa: ASYNC109 - the whole exchange, reported in the error
+    endpoint: str, token: str, query: str, variables: Mapping[str, object]
 ) -> Mapping[str, object]:
     """Put a GraphQL question and return its `data`; RemoteFailed when there is none."""
+    asked = {"query": query, "variables": dict(variables)}
+    answer = await _answered(
+        endpoint, token, asked, _GRAPHQL_TIMEOUT, which=" the analytics query",
+        hint="Check the network, then ask again.",
+    )  # fmt: skip
+    return _data_of(answer, host_of(endpoint))
+
+
+async def _answered(
+    url: str,
+    token: str,
+    json: Mapping[str, object] | None,
+    limit: float,
+    *,
+    which: str = "",
+    hint: str,
+) -> "httpx.Response":
+    """The whole answer to one question; RemoteFailed where none came."""
     import httpx
 
-    headers, host = _with_token(endpoint, token), host_of(endpoint)
+    headers, method = _with_token(url, token), "GET" if json is None else "POST"
     try:
-        async with asyncio.timeout(timeout), httpx.AsyncClient(timeout=timeout) as client:
-            answer = await client.post(
-                endpoint,
-                json={"query": query, "variables": dict(variables)},
-                headers=headers,
-            )
-            return _data_of(answer, host)
+        async with asyncio.timeout(limit), httpx.AsyncClient(timeout=limit) as client:
+            return await client.request(method, url, headers=headers, json=json)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         raise RemoteFailed(
-            f"{host} did not answer the analytics query: {_words(error, timeout)}.",
-            hint="Check the network, then ask again.",
+            f"{host_of(url)} did not answer{which}: {_words(error, limit)}.", hint=hint
         ) from None  # the chain would carry the request, and its headers the token
+
+
+def _json_of(answer: "httpx.Response") -> object:
+    try:
+        return answer.json()
+    except ValueError:
+        return None
 
 
 def _with_token(url: str, token: str) -> dict[str, str]:
@@ -185,11 +177,7 @@ def _data_of(answer: "httpx.Response", host: str) -> Mapping[str, object]:
         wait = answer.headers.get("retry-after", "")
         when = f"in {wait} s" if wait.isdigit() else "in a minute"
         raise RemoteFailed(f"{host} limits the request rate (429).", hint=f"Ask again {when}.")
-    try:
-        reply = answer.json()
-    except ValueError:
-        reply = None
-    match reply:
+    match _json_of(answer):
         case {"errors": [{"message": str(message)}, *_]}:
             raise RemoteFailed(
                 f"{host} could not answer the analytics query: {message}",

@@ -7,14 +7,14 @@ inherits, so an apply that outlives its session still keeps a second operator ou
 
 import errno
 import os
-import re
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
+from d1_preflight.adapters.leftover import NEW, PART, is_leftover
 from d1_preflight.adapters.locks import take
 from d1_preflight.adapters.regular_file import read_file, read_regular
 from d1_preflight.core.errors import ProjectError, RecordBusy
@@ -33,15 +33,6 @@ _LEFT_S = 600.0  # a write under way is younger
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 Link = Callable[[Path, Path], None]
 """Gives a file a second name; raises OSError where it may not have it."""
-PART, NEW = ".preflight-", ".new"
-"""How the name of a file that is being written begins and ends."""
-_LEFT = re.compile(rf"{re.escape(PART)}[a-z0-9_]+{re.escape(NEW)}|\..+\.partial")
-_EARLIER_LEFT = re.compile(r"\..*\.(?:toml|sig|json|sql|gitignore|out|err)\.[a-z0-9_]{8}")
-
-
-def is_leftover(name: str) -> bool:
-    """Whether a file is what a write that was killed before its rename left, now or earlier."""
-    return bool(_LEFT.fullmatch(name) or _EARLIER_LEFT.fullmatch(name))
 
 
 class RecordStore:
@@ -164,21 +155,8 @@ def remove_leftovers(folder: Path) -> None:
 
 def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Replace a file's content whole; raises ProjectError where the disk does not take it."""
-    with writing(path):
-        import tempfile
-
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=PART, suffix=NEW)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fchmod(file.fileno(), mode)
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    with writing(path), _written(path.parent, data, mode) as temporary:
+        temporary.replace(path)
     with writing(path, "It was written, but the disk did not confirm it."):
         _sync_folder(path.parent)
 
@@ -191,20 +169,27 @@ def create_durably(path: Path, data: bytes, link: Link = os.link) -> None:
     if os.path.lexists(path):
         raise _there_already(path)
     with writing(path, "Nothing was made.", done="made"):
-        import tempfile
-
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=PART, suffix=NEW)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fchmod(file.fileno(), 0o644)
-                os.fsync(file.fileno())
+        with _written(path.parent, data, 0o644) as temporary:
             _give_name(temporary, path, link)
-        finally:
-            temporary.unlink(missing_ok=True)
         _sync_folder(path.parent)
+
+
+@contextmanager
+def _written(folder: Path, data: bytes, mode: int) -> Iterator[Path]:
+    """A temporary file with these bytes, on the disk; gone unless it was given another name."""
+    import tempfile
+
+    handle, name = tempfile.mkstemp(dir=folder, prefix=PART, suffix=NEW)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _give_name(temporary: Path, path: Path, link: Link) -> None:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from d1_preflight.board.adoptions import adoption_rows
-from d1_preflight.board.kept_classes import ClassStore, KeptClasses
-from d1_preflight.board.kept_ledger import KeptLedger, LedgerStore
+from d1_preflight.board.kept import ClassStore, KeptClasses, KeptLedger, LedgerStore
 from d1_preflight.board.record_state import dropped_by, is_dropped, owed_by, record_words
 from d1_preflight.board.row import NOT_STARTED, BoardRow, Remote
 from d1_preflight.core.checklist.checklist import Checklist

@@ -6,9 +6,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from d1_preflight.adapters.configuration import bytes_of
 from d1_preflight.adapters.record_folder import closed_records, signed_files
+from d1_preflight.adapters.regular_file import LARGEST
 from d1_preflight.core.checklist.checklist import Checklist
-from d1_preflight.core.errors import ChecklistInvalid, PreflightError, ProjectError, RecordInvalid
+from d1_preflight.core.errors import ChecklistInvalid, PreflightError, RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.project.project import RECORDS_NAME, Project
 from d1_preflight.core.project.settings import Settings
@@ -185,7 +187,7 @@ def without_migration(place: Place, project: Project, record: Record) -> Place:
     """The place of a record whose migration is gone, or has another name by now."""
     mine = record.subjects.get("migration")
     files = sorted(project.migrations_folder.rglob("*.sql"))
-    same = (f for f in files if f.is_file() and sha256(_bytes_of(f)).hexdigest() == mine)
+    same = (f for f in files if f.is_file() and sha256(bytes_of(f, LARGEST)).hexdigest() == mine)
     named = next((f.relative_to(project.migrations_folder).as_posix() for f in same), "")
     return replace(place, lacks_migration=True, renamed_to=named)
 
@@ -204,17 +206,5 @@ def migration_sha256(
     for place in (migrations, folder):
         path = place / record.migration if place else None
         if path is not None and path.is_file():
-            return sha256(_bytes_of(path, trees(path.parent))).hexdigest()
+            return sha256(bytes_of(path, LARGEST, trees(path.parent))).hexdigest()
     return None
-
-
-def _bytes_of(path: Path, tree: str = "") -> bytes:
-    from d1_preflight.adapters.regular_file import read_file
-
-    try:
-        return read_file(path, tree=tree)
-    except OSError as error:
-        raise ProjectError(
-            f"{path} cannot be read: {error.strerror}.",
-            hint="Check what it is, where it leads, and its permissions.",
-        ) from error

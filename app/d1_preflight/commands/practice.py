@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight.commands.adopt import adopt
-from d1_preflight.commands.adoption import ADOPTION, next_name
+from d1_preflight.commands.adoption import ADOPTION, Adoption
 from d1_preflight.commands.faces import (
     add_face_arguments,
     full_name,
@@ -92,7 +92,8 @@ def _adopts(folder: Path, context: "ProjectContext") -> bool:
     """Whether the account was laid down without a ledger, and none was adopted yet."""
     from d1_preflight.practice.project import shape_of
 
-    return not shape_of(folder).has_ledger and next_name(context) == ADOPTION
+    named = Adoption(context).next(context.project.database.name)
+    return not shape_of(folder).has_ledger and named == ADOPTION
 
 
 def _next(folder: Path, number: str) -> str:

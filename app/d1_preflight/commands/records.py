@@ -49,7 +49,7 @@ from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.file import load_record
 from d1_preflight.core.record.record import DatabaseRef, Record
 from d1_preflight.core.target.api_place import PRACTICE
-from d1_preflight.core.verify.chain import RECORD_FILE, ClosedRecord, chain_key
+from d1_preflight.core.verify.chain import RECORD_FILE, ClosedRecord, chain_key, read_closed
 from d1_preflight.core.verify.links import Chain
 from d1_preflight.core.verify.place import Place
 from d1_preflight.core.verify.problem import Problem
@@ -99,7 +99,8 @@ class Chains:
         if root not in self._read:
             found = self._read.setdefault(root, {})
             top = root / RECORDS_NAME
-            for record in closed_records(top, kept=self.kept, files=self._signed_files):
+            read = self.kept.closed if self.kept else read_closed
+            for record in closed_records(top, read=read, files=self._signed_files):
                 found.setdefault(record.database, []).append(record)
         if (root, key) not in self._made:
             self._made[root, key] = Chain(tuple(self._read[root].get(key, ())))
@@ -356,14 +357,14 @@ def _project(
 def _opened_project(
     root: Path, database: DatabaseRef, config: Path | None
 ) -> Project | PreflightError:
-    from d1_preflight.adapters.project_files import open_project
+    from d1_preflight.adapters.project_files import open_surroundings
 
     try:
         # The record names its environment; today's CLOUDFLARE_ENV does not matter.
-        found = open_project(
+        found = open_surroundings(
             root, config=config and config.resolve(),
             environment=database.environment, database=database.name, environ={},
-        )  # fmt: skip
+        ).project  # fmt: skip
     except PreflightError as error:
         return error
     if found.database.name != database.name:

@@ -20,10 +20,11 @@ from d1_preflight.commands.checks import (
     project_of,
     unknown,
 )
+from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.format import plural
+from d1_preflight.core.schema.schema import SCHEMA_QUERY, Schema, tables_of
 
 if TYPE_CHECKING:
-    from d1_preflight.core.schema.schema import Schema
     from d1_preflight.core.target.snapshot import LedgerRow
 
 _TITLE = "D1 access"
@@ -169,7 +170,6 @@ async def _named(around: Surroundings, api: str, token: str) -> "str | Check":
 
 
 async def _read(around: Surroundings, query: str, token: str) -> list[Check]:
-    from d1_preflight.core.schema.schema import SCHEMA_QUERY, Schema, tables_of
     from d1_preflight.core.target.ledgers import is_wranglers
     from d1_preflight.core.target.snapshot import ledger_statement, read_ledger
 
@@ -189,7 +189,6 @@ async def _read(around: Surroundings, query: str, token: str) -> list[Check]:
 async def _rows(query: str, token: str, sql: str) -> Sequence[Mapping[str, object]]:
     """The rows of one statement; a reply of another form holds none that can be read."""
     from d1_preflight.adapters.http import read_reply
-    from d1_preflight.core.errors import RemoteFailed
 
     match await read_reply(query, token, {"sql": sql}):
         case [{"results": list(rows)}, *_]:

@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     if len(records) > 1:
         from d1_preflight.commands.seen_signatures import ask_ahead
 
-        ask_ahead(record for record in records if not record.has_verdict())
+        ask_ahead((r.files, r.verifier) for r in records if not r.has_verdict())
     found = [(record.folder, record.verify()) for record in records]
     verdicts.save()
     if kept is not None:

@@ -74,8 +74,7 @@ class RealWrangler:
         Raises WranglerUnavailable where there is none, NotAllowed for a protected command while
         another one is at work.
         """
-        toolchain, lock = self.toolchain(), self.lock()
-        held = () if lock is None else (lock,)
+        toolchain = self.toolchain()
         with ExitStack() as stack:
             out, err = (stack.enter_context(self._kept.open(keep, name)) for name in STREAMS)
             command = Command(
@@ -84,7 +83,7 @@ class RealWrangler:
                 env=command_environment(self.environ, toolchain),
                 timeout=timeout,
                 protect=protect,
-                pass_fds=(*held, stack.enter_context(self._alone())) if protect else (),
+                pass_fds=self._inherited(stack) if protect else (),
             )
             if keep:
                 self._kept.note(keep, self._kept.shown(args))
@@ -110,15 +109,14 @@ class RealWrangler:
         """Evidence of a step's commands whose end was not observed."""
         return self._kept.recover(step)
 
-    def _alone(self) -> Lock:
-        """Held by the child alone once it runs: only its own end frees it."""
-        return Lock(
-            _writing_lock(self.private),
-            NotAllowed(
-                "An earlier wrangler is still writing to the target.",
-                hint="Wait until it ends, then look at what it did.",
-            ),
+    def _inherited(self, stack: ExitStack) -> tuple[int, ...]:
+        """The locks that the child alone holds once it runs: only its own end frees them."""
+        busy = NotAllowed(
+            "An earlier wrangler is still writing to the target.",
+            hint="Wait until it ends, then look at what it did.",
         )
+        alone, record = stack.enter_context(Lock(_writing_lock(self.private), busy)), self.lock()
+        return (alone,) if record is None else (record, alone)
 
     def _saved(self, keep: str | None, emit: Emit, *, protect: bool) -> Mapping[str, str]:
         """The evidence; of a remote write, what it did is more than its output."""

@@ -9,8 +9,9 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from d1_preflight.adapters.leftover import is_leftover
 from d1_preflight.adapters.regular_file import read_file
-from d1_preflight.adapters.store import is_leftover, remove_leftovers, write_durably
+from d1_preflight.adapters.store import remove_leftovers, write_durably
 from d1_preflight.core.errors import MigrationUnreadable, ProjectError
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.project.project import WORKSPACE_NAME, Project
