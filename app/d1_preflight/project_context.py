@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -34,7 +33,7 @@ from d1_preflight.core.target.api_place import REMOTE, api_place
 from d1_preflight.lazy_dataclass import dataclass, field, replace
 
 if TYPE_CHECKING:  # the board stands before these are loaded: see `environment`
-    from d1_preflight.actions.context import Environment, StepAction
+    from d1_preflight.actions.context import Environment
     from d1_preflight.actions.ports import Store
     from d1_preflight.adapters.ssh.signer import Operator
     from d1_preflight.adapters.terminal import Cockpit
@@ -56,15 +55,19 @@ class ProjectContext:
     cache: TargetCache = field(default_factory=TargetCache)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     is_resolved: bool = False  # the uuid was found by the database's name
+    limit = staticmethod(judging_limit)
     _toolchain: Toolchain | None = None
     _operator: str = ""
 
     @property
     def checklist(self) -> Checklist:
         """The project's own checklist, else the one that ships with the program."""
-        path = checklist_path(self.project.root)
-        own = require_acts(read_checklist(path, _actions() if self.has_own_checklist else None))
-        return with_ages(own, shipped_checklist())
+        path, actions = checklist_path(self.project.root), None
+        if self.has_own_checklist:  # the shipped one names no other actions
+            from d1_preflight.actions import STEPS
+
+            actions = STEPS
+        return with_ages(require_acts(read_checklist(path, actions)), shipped_checklist())
 
     @property
     def has_own_checklist(self) -> bool:
@@ -109,10 +112,6 @@ class ProjectContext:
     def environment(self, name: str, store: "Store") -> "Environment":
         """What the actions of one migration are given."""
         return _environment(self, self._files, name, store)
-
-    def limit(self, files: int) -> AbstractContextManager[None]:
-        """Bounds the judgement of so many files; raises NotJudged in its body."""
-        return judging_limit(files)
 
     def session(self, name: str) -> "Session":
         """Open a migration's record; raises RecordBusy, RecordInvalid, MigrationUnreadable."""
@@ -334,13 +333,6 @@ def _wrangler(
         secrets=(*secrets, *context.secrets),
         private=context.workspace(name) / "running",
     )
-
-
-def _actions() -> "Mapping[str, StepAction]":
-    """The actions that a project's own checklist may name; the shipped one names no other."""
-    from d1_preflight.actions import STEPS
-
-    return STEPS
 
 
 def open_context(

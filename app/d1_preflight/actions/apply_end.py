@@ -92,20 +92,33 @@ async def conclude(
     return Outcome(Status.FAILED, words, facts, everything)
 
 
-async def observe_unseen(context: StepContext) -> Outcome:
-    """After an apply whose end nobody saw: look until it is certain, and write nothing."""
-    environment = context.environment
-    if environment.wrangler.is_writing():
-        words = "The earlier apply is still running on this machine. Check again in a moment."
+async def look_unseen(
+    context: StepContext, what: str, is_there: Callable[[Observation], bool]
+) -> tuple[Look, tuple[Evidence, ...]] | Outcome:
+    """After a write whose end nobody saw: look until it is certain, and write nothing.
+
+    Beside the look the evidence that was left; an outcome where there is nothing to see yet.
+    """
+    wrangler = context.environment.wrangler
+    if wrangler.is_writing():
+        words = f"The earlier {what} is still running on this machine. Check again in a moment."
         return Outcome(Status.UNKNOWN, words)
     left: tuple[Evidence, ...] = ()
     try:
-        left = environment.wrangler.recover(context.step.id)
-        name = environment.name
-        look = await settled(context, lambda seen: seen.ledger_row(name) is not None)
+        left = wrangler.recover(context.step.id)
+        return await settled(context, is_there), left
     except PreflightError as error:  # whatever the cause, not having looked tells nothing
         words = f"The target could not be read: {failure_words(error)}"
         return Outcome(Status.UNKNOWN, words, evidence=left)
+
+
+async def observe_unseen(context: StepContext) -> Outcome:
+    """After an apply whose end nobody saw: what became of it."""
+    environment, name = context.environment, context.environment.name
+    found = await look_unseen(context, "apply", lambda seen: seen.ledger_row(name) is not None)
+    if isinstance(found, Outcome):
+        return found
+    look, left = found
     seen, evidence = look.observation, (*left, *look.evidence)
     facts = ApplyFacts(observed=True)
     if environment.name in seen.applied:

@@ -164,22 +164,6 @@ class WorkerSource(Protocol):
         """Deployed and new code on two schemas; raises UsageError for no such revision."""
 
 
-class NoSource:
-    """A project without source of a Worker: nothing is proposed, and nothing proved."""
-
-    def proposals(self, notes: Mapping[str, str]) -> Sequence[RevisionProposal]:
-        """None."""
-        del notes
-        return ()
-
-    def proof(
-        self, deployed: str, before: Schema, after: Schema, scripts: Mapping[str, str]
-    ) -> DeployOrderFacts:
-        """Nothing is known."""
-        del deployed, before, after, scripts
-        return DeployOrderFacts()
-
-
 class Files(Protocol):
     """The project's files, read afresh at each call."""
 

@@ -8,6 +8,7 @@ from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.losses import declared_losses
 from d1_preflight.actions.other_ledgers import ledgers_beside, require_rows_as_signed
 from d1_preflight.actions.pending import pending_names
+from d1_preflight.actions.running_code import require_frozen_version
 from d1_preflight.actions.standing import read_signed_plan
 from d1_preflight.actions.surroundings import require_same_files
 from d1_preflight.actions.table_restore import opened_copy
@@ -21,7 +22,6 @@ from d1_preflight.actions.values import (
     value_question,
     with_shadows,
 )
-from d1_preflight.actions.worker_deployed import require_frozen_version
 from d1_preflight.actions.workspace import Folder
 from d1_preflight.core.errors import NotAllowed, PreflightError, RemoteFailed
 from d1_preflight.core.format import timestamp

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from d1_preflight.actions.context import Environment
-from d1_preflight.actions.stopped import failed
+from d1_preflight.actions.recorded import failed
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.record.apply_facts import ChainLink, CloseFacts, GoFacts, SeenReview
 from d1_preflight.core.record.facts import NO_ITEMS

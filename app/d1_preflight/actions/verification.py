@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.copy_rows import held_by_reads
 from d1_preflight.actions.other_ledgers import ledgers_beside, missing_beside
-from d1_preflight.actions.tail_watch import watch_by_tail
+from d1_preflight.actions.tail_watch import watch_by_tail, watch_facts
 from d1_preflight.actions.target import execute_args, shown
 from d1_preflight.actions.timing import worker_page
 from d1_preflight.actions.values import differing_tables, fresh_look, rehearsed_tables
@@ -26,12 +26,10 @@ from d1_preflight.core.record.apply_facts import (
     CheckedTable,
     EndpointAnswer,
     EndpointFacts,
-    ErrorRateFacts,
     GoFacts,
     LedgerFacts,
     RowCheckFacts,
     SchemaCheckFacts,
-    TrafficSample,
 )
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, row_counts
 from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, instant, is_absent, moment
@@ -245,7 +243,10 @@ async def watch_errors(context: StepContext) -> Outcome:
     while True:
         watched = timedelta(seconds=environment.clock.monotonic() - started)
         samples = await traffic_of(environment, since, environment.clock.now())
-        facts = _watch_facts(samples, limit, baseline, watched, watch)
+        facts = replace(
+            watch_facts(samples, limit, watched, watch),
+            baseline=NO_TEXT if baseline is None else str(baseline),
+        )
         left_s = (watch - watched).total_seconds()
         context.progress(replace(facts, left_s=max(0, int(left_s))))
         rate = error_rate(samples)
@@ -335,25 +336,6 @@ async def traffic_of(
             f"The error rate cannot be read: {error}.",
             hint="Look at the dashboard, then waive this step with what you saw.",
         ) from error
-
-
-def _watch_facts(
-    samples: Sequence[Sample], limit: Decimal, baseline: Decimal | None,
-    watched: timedelta, watch: timedelta,
-) -> ErrorRateFacts:  # fmt: skip
-    rate = error_rate(samples)
-    return ErrorRateFacts(
-        limit=str(limit),
-        requests=sum(s.requests for s in samples),
-        errors=sum(s.errors for s in samples),
-        watched_s=int(watched.total_seconds()),
-        watch_s=int(watch.total_seconds()),
-        rate=NO_TEXT if rate is None else str(rate),
-        baseline=NO_TEXT if baseline is None else str(baseline),
-        samples=tuple(
-            TrafficSample(at=instant(s.at), requests=s.requests, errors=s.errors) for s in samples
-        ),
-    )
 
 
 def endpoint_plan(context: StepContext) -> Sequence[str]:

@@ -283,7 +283,7 @@ class Board:
         if isinstance(file, UnreadableMigration):
             return BoardRow(
                 file.name, number, words, Kind.UNKNOWN, Risk.UNKNOWN, self._remote(file.name),
-                MARKS[Status.FAILED], file.problem, opens=False,
+                MARKS[Status.FAILED], file.problem,
             )  # fmt: skip
         analysis = self._judged.get(file.sha256)
         mark, told = self._record(file.name, checklist, analysis)

@@ -58,7 +58,6 @@ from d1_preflight.lazy_dataclass import replace
 if TYPE_CHECKING:
     from d1_preflight.adapters.kept_verdicts import KeptVerdicts
     from d1_preflight.adapters.ssh.verdicts import Verdicts
-    from d1_preflight.commands.base_records import BaseRecords
 
 _T = TypeVar("_T")
 
@@ -72,7 +71,9 @@ class Chains:
         verdicts: "Verdicts | None" = None,
         kept: "KeptVerdicts | None" = None,
     ) -> None:
-        self.base = _base(revision) if revision else None
+        from d1_preflight.commands.base_records import BaseRecords
+
+        self.base = BaseRecords(revision) if revision else None
         self.verdicts = verdicts
         self.kept = kept
         self._once: dict[tuple[object, ...], object] = {}
@@ -107,12 +108,6 @@ class Chains:
         return self._made[root, key]
 
 
-def _base(revision: str) -> "BaseRecords":
-    from d1_preflight.commands.base_records import BaseRecords
-
-    return BaseRecords(revision)
-
-
 def gone_records(arguments: argparse.Namespace, chains: Chains) -> Iterator[tuple[Path, Problem]]:
     """The records of the trusted revision that are not here."""
     for root in _roots(arguments):
@@ -120,11 +115,9 @@ def gone_records(arguments: argparse.Namespace, chains: Chains) -> Iterator[tupl
             yield from chains.base.gone(root)
 
 
-def open_record(
-    word: str, arguments: argparse.Namespace, chains: Chains | None = None
-) -> OpenRecord:
+def open_record(word: str, arguments: argparse.Namespace) -> OpenRecord:
     """Open the record that a word names; raises UsageError or ProjectError."""
-    return opened(find_record(word, partial(_roots, arguments)), arguments, chains)
+    return opened(find_record(word, partial(_roots, arguments)), arguments)
 
 
 def open_records(

@@ -71,8 +71,7 @@ class RealWrangler:
     ) -> Evidence:
         """Run one command to its end; nothing is raised for an exit code.
 
-        Raises WranglerUnavailable where there is none, NotAllowed for a protected command while
-        another one is at work.
+        Raises WranglerUnavailable; NotAllowed for a protected command while another is at work.
         """
         toolchain = self.toolchain()
         with ExitStack() as stack:

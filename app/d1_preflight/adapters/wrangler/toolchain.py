@@ -70,13 +70,13 @@ def find_toolchain(
     A wrangler that the setting or the project names is never passed over for another one: when it
     cannot be used, that is said. With `own` only ours counts.
     """
-    env = os.environ if environ is None else environ
-    folder = cache or user_cache()
-    for source, found in _own(folder) if own else _places(project, setting, env, folder):
-        if isinstance(found, Package):
-            return _with_node(source, found, env, folder)
-        return _with_command(source, found, env, folder)
-    raise _nowhere()
+    env, folder = os.environ if environ is None else environ, cache or user_cache()
+    source, found = look_for_wrangler(
+        project=project, setting=setting, own=own, environ=env, cache=folder
+    )
+    if isinstance(found, Package):
+        return _with_node(source, found, env, folder)
+    return _with_command(source, found, env, folder)
 
 
 def look_for_wrangler(
