@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -55,7 +56,6 @@ class ProjectContext:
     cache: TargetCache = field(default_factory=TargetCache)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     is_resolved: bool = False  # the uuid was found by the database's name
-    limit = staticmethod(judging_limit)
     _toolchain: Toolchain | None = None
     _operator: str = ""
 
@@ -112,6 +112,10 @@ class ProjectContext:
     def environment(self, name: str, store: "Store") -> "Environment":
         """What the actions of one migration are given."""
         return _environment(self, self._files, name, store)
+
+    def limit(self, files: int) -> AbstractContextManager[None]:
+        """Bounds the judgement of so many files; raises NotJudged in its body."""
+        return judging_limit(files)
 
     def session(self, name: str) -> "Session":
         """Open a migration's record; raises RecordBusy, RecordInvalid, MigrationUnreadable."""
@@ -196,9 +200,9 @@ class ProjectContext:
 
     def cockpit(self, name: str) -> "Cockpit":
         """What runs the commands of the emergency card, for a migration or for none."""
-        from d1_preflight.adapters.terminal import Cockpit, say, wait
-        from d1_preflight.adapters.timeline import TIMELINE, Timeline
+        from d1_preflight.adapters.terminal import Cockpit, Timeline, say, wait
         from d1_preflight.adapters.wrangler.runner import terminal_environment
+        from d1_preflight.core.verify.timeline import TIMELINE
 
         project = self.project
         folder = self.store(name).folder if name else project.records
@@ -260,9 +264,9 @@ def _environment(
     context: ProjectContext, files: ProjectFiles, name: str, store: "Store"
 ) -> "Environment":
     from d1_preflight.actions.context import Environment
+    from d1_preflight.adapters.http import EnvironmentWeb
     from d1_preflight.adapters.local import LocalDatabases
     from d1_preflight.adapters.record_folder import closed_records
-    from d1_preflight.adapters.web import EnvironmentWeb
     from d1_preflight.deploy_order import WorkerSource
 
     project = context.project

@@ -8,8 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from d1_preflight.adapters.http import graphql, post_webhook, probe
-from d1_preflight.adapters.web import EnvironmentWeb
+from d1_preflight.adapters.http import EnvironmentWeb, graphql, post_webhook, probe
 from d1_preflight.core.errors import PreflightError, ProjectError, RemoteFailed, UsageError
 from d1_preflight.core.project.setting_types import Endpoint
 from d1_preflight.core.project.settings import Notify, Settings, load_settings

@@ -19,8 +19,8 @@ from d1_preflight.practice.project import (
     next_of,
     refuse_other_choices,
 )
+from d1_preflight.practice.run import settings_toml
 from d1_preflight.practice.server import AlreadyRunning
-from d1_preflight.practice.settings import settings_toml
 from d1_preflight.practice.state import ACCOUNT_ID, DATABASE_ID, DATABASE_NAME
 from practice.conftest import Client, client_of
 

@@ -50,7 +50,7 @@ from d1_preflight.core.record.safety_facts import (
 )
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import tables_of
-from d1_preflight.core.schema.table import Table, TableKind, countable
+from d1_preflight.core.schema.table import TableKind, countable
 from d1_preflight.core.target.snapshot import Observation
 from d1_preflight.core.target.wrangler_output import explain_failure
 from d1_preflight.disk import writing
@@ -247,13 +247,10 @@ async def prove_backup(context: StepContext) -> Outcome:
     return Outcome(Status.PROVED, words, facts)
 
 
-def _known(environment: Environment) -> tuple[Table, ...]:
-    return tables_of(environment.prior_schema())
-
-
 def _exportable(environment: Environment, tables: Sequence[str]) -> tuple[str, ...]:
     """D1's export refuses virtual tables, and then the whole export."""
-    virtual = {t.name for t in _known(environment) if t.kind is TableKind.VIRTUAL}
+    known = tables_of(environment.prior_schema())
+    virtual = {t.name for t in known if t.kind is TableKind.VIRTUAL}
     return tuple(table for table in tables if table not in virtual)
 
 
@@ -320,8 +317,9 @@ async def count_rows(context: StepContext) -> Outcome:
         words = "The target's schema changed since it was copied. Copy and rehearse again."
         return Outcome(Status.FAILED, words, evidence=evidence)
     counts = environment.local.counts(persist) if has_copy else seen.counts
-    facts = _counted(counts, copied.taken_at if has_copy else instant(seen.taken_at))
-    words = f"{plural(sum(counts.values()), 'row')} in {plural(len(counts), 'table')}"
+    taken_at, rows = copied.taken_at if has_copy else instant(seen.taken_at), sum(counts.values())
+    facts = CountFacts(tables=table_counts(counts), rows=rows, taken_at=taken_at)
+    words = f"{plural(rows, 'row')} in {plural(len(counts), 'table')}"
     words += ", as copied" if has_copy else ""
     return Outcome(Status.PROVED, f"{words}.", facts, evidence)
 
@@ -343,10 +341,6 @@ async def _seen_just_now(
         return seen, copied.evidence
     look = await observe(environment, tables=tables, keep=context.evidence_name, emit=context.emit)
     return look.observation, look.evidence
-
-
-def _counted(counts: Mapping[str, int], taken_at: str) -> CountFacts:
-    return CountFacts(tables=table_counts(counts), rows=sum(counts.values()), taken_at=taken_at)
 
 
 async def take_bookmark(context: StepContext) -> Outcome:

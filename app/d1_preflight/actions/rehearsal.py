@@ -310,11 +310,10 @@ def explained_facts(
     """
     measured = {m.table.lower(): (m.lost or 0, m.nulled or 0) for m in confirmed}
     judged = check_losses(found, analysis, declared, measured)
-    changes = (
-        (_change(one.diff, one.words or "unchanged", ok=not one.blocks), one.undeclared)
+    return tuple(
+        _change(one.diff, one.words or "unchanged", ok=not one.blocks, undeclared=one.undeclared)
         for one in judged
     )
-    return tuple(replace(change, undeclared=later or None) for change, later in changes)
 
 
 def diff_facts(found: RowDiff) -> tuple[TableChange, ...]:
@@ -331,7 +330,7 @@ def predicted_ms(wrangler_ms: int, sql_ms: int | None) -> int:
     return sql_ms if sql_ms is not None else max(0, wrangler_ms - _START_MS)
 
 
-def _change(table: TableDiff, words: str, *, ok: bool) -> TableChange:
+def _change(table: TableDiff, words: str, *, ok: bool, undeclared: bool = False) -> TableChange:
     # A lowered AUTOINCREMENT mark has no rows; its line says from where ids are issued again.
     falls = table.reissues and None not in (table.issued_before, table.issued_after)
     return TableChange(
@@ -346,6 +345,7 @@ def _change(table: TableDiff, words: str, *, ok: bool) -> TableChange:
         ok=ok,
         issued_before=table.issued_before if falls else None,
         issued_after=table.issued_after if falls else None,
+        undeclared=undeclared or None,
     )
 
 

@@ -34,6 +34,7 @@ from d1_preflight.core.target.wrangler_output import explain_failure, refuses_lo
 
 _TIMEOUT_S = 120.0
 _NOTES = {"workers/tag": "tag", "workers/message": "message"}
+_SHORT = 8
 
 
 def worker_name(environment: Environment) -> str:
@@ -151,9 +152,6 @@ def _notes_of(annotations: Mapping[str, str], of: str) -> dict[str, str]:
 def _version_args(environment: Environment, worker: str, version: str) -> tuple[str, ...]:
     flags = config_flags(environment)
     return ("versions", "view", version, "--name", worker, *flags, "--json")
-
-
-_SHORT = 8
 
 
 def code_first_prompts(context: StepContext) -> Sequence[Prompt]:

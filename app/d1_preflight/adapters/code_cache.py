@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from d1_preflight.adapters.own_cache import bytes_of_mine, user_cache, write_mine
+from d1_preflight.adapters.own_cache import table_of_mine, user_cache, write_mine
 
 _MOST_BYTES = 200_000_000
 _MOST_RESULTS = 24
@@ -69,11 +69,7 @@ class CodeCache:
         self._write(_FILES, known)
 
     def _load(self, name: str) -> dict[str, Any]:
-        try:
-            found = json.loads(bytes_of_mine(self._folder / name, _MOST_BYTES))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return table_of_mine(self._folder / name, _MOST_BYTES)
 
     def _write(self, name: str, value: dict[str, Any]) -> None:
         with suppress(OSError, RecursionError):

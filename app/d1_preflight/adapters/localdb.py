@@ -162,7 +162,8 @@ def duplicate(path: Path, to: Path) -> None:
 def _fill(connection: apsw.Connection, contents: Contents) -> None:
     connection.execute("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")
     create_tables(connection, contents.schema)
-    _ensure_ledger(connection, contents)
+    if contents.ledger and contents.ledger_table not in contents.schema.tables:
+        connection.execute(_LEDGER_SQL.format(name=quote_name(contents.ledger_table)))
     for copy in contents.copies:
         _load(connection, copy)
     _fill_ledger(connection, contents)
@@ -204,12 +205,6 @@ def _load(connection: apsw.Connection, copy: RowCopy) -> None:
             hint="Try its schema with such rows in a shell: an expression in it fails.",
         ) from error
     connection.execute("DETACH copy")
-
-
-def _ensure_ledger(connection: apsw.Connection, contents: Contents) -> None:
-    known = contents.ledger_table in contents.schema.tables
-    if not known and contents.ledger:
-        connection.execute(_LEDGER_SQL.format(name=quote_name(contents.ledger_table)))
 
 
 def _fill_ledger(connection: apsw.Connection, contents: Contents) -> None:

@@ -40,6 +40,15 @@ def bytes_of_mine(file: Path, largest: int) -> bytes:
         return open_file.read(largest)
 
 
+def table_of_mine(file: Path, largest: int) -> dict[str, Any]:
+    """The JSON table in a file of this user's; empty where there is none that may be believed."""
+    try:
+        found = json.loads(bytes_of_mine(file, largest))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 @dataclass(frozen=True, slots=True)
 class KeptEntries:
     """A form of cache file: entries by key under one name, the newest `most` of them."""
@@ -54,12 +63,8 @@ class KeptEntries:
 
         Nothing where it is damaged, of another form, or others could have written it.
         """
-        try:
-            found = json.loads(bytes_of_mine(file, self.largest))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        is_ours = isinstance(found, dict) and found.get("form") == self.form
-        entries = found.get(self.name) if is_ours else None
+        found = table_of_mine(file, self.largest)
+        entries = found.get(self.name) if found.get("form") == self.form else None
         return entries if isinstance(entries, dict) else {}
 
     def write(self, file: Path, entries: Mapping[str, object]) -> None:

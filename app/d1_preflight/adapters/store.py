@@ -59,7 +59,7 @@ class RecordStore:
         make_folder(self._lock_path.parent)
         handle = take(self._lock_path)
         if handle is None:
-            holder = _holder(self._lock_path)
+            holder = (read_regular(self._lock_path) or "").strip()
             raise RecordBusy(
                 f"Another session holds this record{f' ({holder})' if holder else ''}.",
                 hint="Finish or quit it; if it was killed, its wrangler may still be running.",
@@ -137,10 +137,6 @@ def _describe_to_git(records: Path) -> None:
 
 def _is_own(path: Path) -> bool:
     return path.is_file() and not path.is_symlink() and not is_leftover(path.name)
-
-
-def _holder(lock: Path) -> str:
-    return (read_regular(lock) or "").strip()
 
 
 def remove_leftovers(folder: Path) -> None:

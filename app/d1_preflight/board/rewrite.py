@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from d1_preflight.actions.context import StepContext
@@ -77,10 +76,7 @@ async def against_rewrite(context: StepContext, text: str) -> str:
     if changes:
         return f"wrangler leaves another schema on the copy: {changes[0].words}"
     deleted = {t.lower() for t in analyse(script, prior).effects.rows_deleted_in}
-    fewer = _fewer(environment.local.counts(before), environment.local.counts(after))
+    old, new = environment.local.counts(before), environment.local.counts(after)
+    fewer = (table for table, rows in old.items() if new.get(table, rows) < rows)
     lost = sorted(table for table in fewer if table.lower() not in deleted)
     return f"wrangler leaves fewer rows of {', '.join(lost)} on the copy" if lost else ""
-
-
-def _fewer(before: Mapping[str, int], after: Mapping[str, int]) -> set[str]:
-    return {table for table, rows in before.items() if after.get(table, rows) < rows}

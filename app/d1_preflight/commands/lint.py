@@ -73,7 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     from d1_preflight.lint.judged import Judged, summary
 
     form = Format(arguments.format)
-    _refuse_write_alone(arguments)
+    if arguments.write and not arguments.fix:
+        raise UsageError("--write writes what --fix finds.", hint="preflight lint --fix --write")
     ledgers = _ledgers(arguments)
     judged: list[Judged] = []
     with _bounded(ledgers, judged):
@@ -103,11 +104,6 @@ def run(arguments: argparse.Namespace) -> int:
         return _fixed(arguments, judged)
     blocks = any(one.blocks for one in judged) or from_code == 1
     return 1 if blocks else _UNJUDGED if unjudged or from_code else 0
-
-
-def _refuse_write_alone(arguments: argparse.Namespace) -> None:
-    if arguments.write and not arguments.fix:
-        raise UsageError("--write writes what --fix finds.", hint="preflight lint --fix --write")
 
 
 def _with_rewrites(arguments: argparse.Namespace, judged: "Sequence[Judged]") -> "list[Judged]":

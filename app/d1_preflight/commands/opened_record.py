@@ -112,8 +112,8 @@ class OpenRecord:
 
     def _alone(self) -> Verification:
         """The verdict without the chain's: an earlier run's on the same, where it is kept."""
-        known = self._kept()
-        if known is not None:
+        kept = self.kept if self.basis else None
+        if kept and (known := kept.verification(self.key, self.basis)):
             return known
         from d1_preflight.core.verify.verify import verify_record
 
@@ -126,14 +126,9 @@ class OpenRecord:
             place=self.place and replace(self.place, chain=None),
             parsed=self.parsed,
         )
-        if self.kept and self.basis:
-            self.kept.put_verification(self.key, self.basis, found)
+        if kept:
+            kept.put_verification(self.key, self.basis, found)
         return found
-
-    def _kept(self) -> Verification | None:
-        if self.kept is None or not self.basis:
-            return None
-        return self.kept.verification(self.key, self.basis)
 
     @property
     def _second_person(self) -> frozenset[Kind]:

@@ -76,7 +76,8 @@ class _Questions:
             case Pattern.COLUMN:
                 return self._new_column(wanted)
             case Pattern.RENAME:
-                return self._name(self._column(wanted, table))
+                wanted = self._column(wanted, table)
+                return replace(wanted, to=wanted.to or self._text("Its new name?"))
             case Pattern.REBUILD:
                 return self._shape(wanted, table)
             case _:
@@ -104,9 +105,6 @@ class _Questions:
         if wanted.column:
             return wanted
         return replace(wanted, column=self._choose("Which column?", table.data_columns))
-
-    def _name(self, wanted: Wanted) -> Wanted:
-        return wanted if wanted.to else replace(wanted, to=self._text("Its new name?"))
 
     def _shape(self, wanted: Wanted, table: "Table") -> Wanted:
         if not (wanted.columns or wanted.drop):

@@ -98,7 +98,8 @@ class Database:
     @property
     def writes(self) -> int:
         """How many transactions wrote to the file so far; it names the database's state."""
-        return _writes(self._connection)
+        found = self._connection.execute("SELECT value FROM _cf_KV WHERE key = 'writes'").fetchone()
+        return int(found[0]) if found else 0
 
     @property
     def size(self) -> int:
@@ -221,11 +222,6 @@ class Database:
         if self._transaction_refused:
             return TRANSACTION_REFUSED
         return wording(error)
-
-
-def _writes(connection: apsw.Connection) -> int:
-    row = connection.execute("SELECT value FROM _cf_KV WHERE key = 'writes'").fetchone()
-    return int(row[0]) if row else 0
 
 
 def _size(connection: apsw.Connection) -> int:

@@ -140,7 +140,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             reply = failed(500, 7500, f"internal error: {error!r}")
         if reply is None:
-            self._cut()
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
         else:
             self._send(reply)
 
@@ -231,10 +232,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(reply.body)
-
-    def _cut(self) -> None:
-        self.close_connection = True
-        self.connection.shutdown(socket.SHUT_RDWR)
 
 
 _GONE = failed(404, 7003, "There is nothing at this address.")

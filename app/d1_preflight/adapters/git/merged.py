@@ -8,6 +8,7 @@ the base did not name is a new one: it may have lain there for another purpose.
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from glob import escape
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
@@ -52,7 +53,7 @@ class AppliedMigrations:
         for path, object_name in self._then.items():
             if path.endswith(end):
                 yield self.base.data(top, object_name)
-        for here in sorted(top.glob(f"*/{_literal(stem)}/{RECORD_FILE}")):
+        for here in sorted(top.glob(f"*/{escape(stem)}/{RECORD_FILE}")):
             try:
                 yield read_file(here)
             except OSError:
@@ -207,7 +208,3 @@ def _is_applied(record: Record) -> bool:
     seen = [ApplyFacts.from_attempt(attempt) for attempt in attempts]
     ended_otherwise = any(attempt.status not in _NOT_APPLIED for attempt in attempts)
     return ended_otherwise or any(facts.observed or facts.half_way for facts in seen)
-
-
-def _literal(stem: str) -> str:
-    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in stem)

@@ -126,8 +126,8 @@ def merge_base(git: Git) -> str:
     """The commit at which this work left the branch that is deployed; "" where git cannot tell."""
     if git.git_dir is None or git.refusal():
         return ""
-    branches = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
-    names = [f"refs/{_ref(branch)}" for branch in branches]
+    remote, own = ("HEAD", "main", "master"), ("main", "master")
+    names = [*(f"refs/remotes/origin/{n}" for n in remote), *(f"refs/heads/{n}" for n in own)]
     listed = git.ask("for-each-ref", "--format=%(refname)", *names, timeout=_TIMEOUT)
     known = frozenset(listed.text.split())
     for name in names:
@@ -138,10 +138,6 @@ def merge_base(git: Git) -> str:
             return answer.text
     answer = git.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}", timeout=_TIMEOUT)
     return answer.text if answer.exit_code == 0 else ""
-
-
-def _ref(branch: str) -> str:
-    return f"remotes/{branch}" if branch.startswith("origin/") else f"heads/{branch}"
 
 
 def _objects(out: bytes) -> Iterator[tuple[str, bytes]]:

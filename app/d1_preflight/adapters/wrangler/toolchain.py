@@ -97,7 +97,10 @@ def look_for_wrangler(
         if isinstance(found, Package):
             _check_age(found.version, str(found.script))
         return source, found
-    raise _nowhere()
+    raise WranglerUnavailable(
+        "wrangler was not found: not in the project's node_modules, on PATH, or from npx.",
+        hint="In the project: npm install --save-dev wrangler. Or name it in the settings.",
+    )
 
 
 async def install(
@@ -169,13 +172,6 @@ def _named(project: Path, setting: str) -> Package | Path:
     raise WranglerUnavailable(
         f'The setting wrangler = "{setting}" names no wrangler that can be run.',
         hint="Correct the path in the settings, or remove it to search for wrangler.",
-    )
-
-
-def _nowhere() -> WranglerUnavailable:
-    return WranglerUnavailable(
-        "wrangler was not found: not in the project's node_modules, on PATH, or from npx.",
-        hint="In the project: npm install --save-dev wrangler. Or name it in the settings.",
     )
 
 
