@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from d1_preflight import plain
 from d1_preflight.commands import output
 from d1_preflight.core.errors import PreflightError, Undecided, UsageError, WranglerUnavailable
 
@@ -256,6 +255,8 @@ def need_wrangler(context: "ProjectContext") -> None:
 
 
 def _choose(undecided: Undecided, open_asker: Callable[[], "Asker"] | None) -> str:
+    from d1_preflight import plain
+
     try:
         asker = open_asker() if open_asker else plain.open_asker(os.environ)
     except UsageError:
@@ -325,6 +326,7 @@ def one_name(names: Sequence[str], wanted: str) -> str:
 def _show_plain(context: "ProjectContext", name: str, why: str) -> int:
     import asyncio
 
+    from d1_preflight import plain
     from d1_preflight.board import Board, owed_words
 
     asker = plain.open_asker(context.environ, goes_back=True)
