@@ -114,8 +114,10 @@ async def look_unseen(
 
 async def observe_unseen(context: StepContext) -> Outcome:
     """After an apply whose end nobody saw: what became of it."""
-    environment, name = context.environment, context.environment.name
-    found = await look_unseen(context, "apply", lambda seen: seen.ledger_row(name) is not None)
+    environment = context.environment
+    found = await look_unseen(
+        context, "apply", lambda seen: seen.ledger_row(environment.name) is not None
+    )
     if isinstance(found, Outcome):
         return found
     look, left = found

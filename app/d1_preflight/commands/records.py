@@ -58,6 +58,7 @@ from d1_preflight.lazy_dataclass import replace
 if TYPE_CHECKING:
     from d1_preflight.adapters.kept_verdicts import KeptVerdicts
     from d1_preflight.adapters.ssh.verdicts import Verdicts
+    from d1_preflight.commands.base_records import BaseRecords
 
 _T = TypeVar("_T")
 
@@ -71,9 +72,7 @@ class Chains:
         verdicts: "Verdicts | None" = None,
         kept: "KeptVerdicts | None" = None,
     ) -> None:
-        from d1_preflight.commands.base_records import BaseRecords
-
-        self.base = BaseRecords(revision) if revision else None
+        self.base = _base(revision) if revision else None
         self.verdicts = verdicts
         self.kept = kept
         self._once: dict[tuple[object, ...], object] = {}
@@ -106,6 +105,12 @@ class Chains:
         if (root, key) not in self._made:
             self._made[root, key] = Chain(tuple(self._read[root].get(key, ())))
         return self._made[root, key]
+
+
+def _base(revision: str) -> "BaseRecords":
+    from d1_preflight.commands.base_records import BaseRecords
+
+    return BaseRecords(revision)
 
 
 def gone_records(arguments: argparse.Namespace, chains: Chains) -> Iterator[tuple[Path, Problem]]:
