@@ -3,7 +3,6 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from d1_preflight import plain
 from d1_preflight.commands.adoption import Adoption
 from d1_preflight.commands.faces import add_project_arguments, open_chosen
 from d1_preflight.commands.output import say
@@ -33,6 +32,7 @@ def adopt(context: "ProjectContext") -> int:
     """Walk the adoption of a project's target; 0 when its record is closed."""
     import asyncio
 
+    from d1_preflight import plain
     from d1_preflight.board import Board
 
     asker = plain.open_asker(context.environ, goes_back=True)

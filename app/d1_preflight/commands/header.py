@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight import plain
 from d1_preflight.commands.faces import add_project_arguments, named
 from d1_preflight.commands.output import say, write
 from d1_preflight.core.errors import MigrationUnreadable, UsageError
@@ -115,6 +114,7 @@ def _down(files: "ProjectFiles", migration: "Migration") -> str:
 
 def _description(arguments: argparse.Namespace, migration: "Migration") -> str:
     """What it is for: as said, as the header says, as a person answers, else as it is named."""
+    from d1_preflight import plain
     from d1_preflight.core.checklist.checklist import Prompt, PromptKind
     from d1_preflight.core.project.template import description_of
 

@@ -1,7 +1,6 @@
 """The questions of `preflight new` at a terminal: which pattern, which table, what of it."""
 
 import argparse
-import asyncio
 import os
 from dataclasses import replace
 from functools import partial
@@ -126,5 +125,7 @@ class _Questions:
         return replace(wanted, expression=text, where=where)
 
     def _text(self, label: str, offered: str = "") -> str:
+        import asyncio
+
         prompt = Prompt("answer", PromptKind.TEXT, label, offered=offered, optional=True)
         return " ".join(str(asyncio.run(self._asker.ask(prompt)) or "").split())

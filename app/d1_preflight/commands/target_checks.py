@@ -22,9 +22,9 @@ from d1_preflight.commands.checks import (
 )
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.format import plural
-from d1_preflight.core.schema.schema import SCHEMA_QUERY, Schema, tables_of
 
 if TYPE_CHECKING:
+    from d1_preflight.core.schema.schema import Schema
     from d1_preflight.core.target.snapshot import LedgerRow
 
 _TITLE = "D1 access"
@@ -170,6 +170,7 @@ async def _named(around: Surroundings, api: str, token: str) -> "str | Check":
 
 
 async def _read(around: Surroundings, query: str, token: str) -> list[Check]:
+    from d1_preflight.core.schema.schema import SCHEMA_QUERY, Schema, tables_of
     from d1_preflight.core.target.ledgers import is_wranglers
     from d1_preflight.core.target.snapshot import ledger_statement, read_ledger
 
