@@ -15,7 +15,7 @@ from pathlib import Path
 
 import apsw
 
-from d1_preflight.adapters.row_copies import create_file
+from d1_preflight.adapters.row_copies import create_file, read_only
 from d1_preflight.core.errors import ProjectError, RecordInvalid, RemoteFailed
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import (
@@ -91,9 +91,7 @@ def open_read(path: Path) -> apsw.Connection:
             f"There is no local database at {path.name}.",
             hint="Apply a migration with --local first; wrangler then creates it.",
         )
-    connection = apsw.Connection(
-        f"{path.resolve().as_uri()}?mode=ro", apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    )
+    connection = read_only(path)
     connection.set_busy_timeout(5000)
     return connection
 

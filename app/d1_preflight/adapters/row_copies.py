@@ -76,7 +76,7 @@ class RowCopyWriter:
 def open_copy(path: Path) -> RowCopy:
     """Read a copy's own header; RecordInvalid when the file is not one."""
     try:
-        connection = _read_only(path)
+        connection = read_only(path)
         about = {str(n): str(v) for n, v in connection.execute("SELECT name, value FROM about")}
         connection.close()
     except apsw.Error as error:
@@ -159,10 +159,11 @@ def _scratch(folder: Path) -> Iterator[apsw.Connection]:
 
 
 def _rows_of(copy: RowCopy) -> closing[apsw.Connection]:
-    return closing(_read_only(copy.path))
+    return closing(read_only(copy.path))
 
 
-def _read_only(path: Path) -> apsw.Connection:
+def read_only(path: Path) -> apsw.Connection:
+    """Open a database's file that nothing here may change."""
     return apsw.Connection(
         f"{path.resolve().as_uri()}?mode=ro", apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     )

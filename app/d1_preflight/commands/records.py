@@ -89,6 +89,10 @@ class Chains:
         """A record's files, read once: the chain is judged by the same bytes as the record."""
         return self.once(("files", folder), lambda: read_record_folder(folder))
 
+    def checkout(self, folder: Path) -> str:
+        """The checkout of a folder that holds many files."""
+        return self.once(("tree", folder), lambda: tree_of(folder))
+
     def _signed_files(self, folder: Path) -> dict[str, bytes]:
         is_read = ("files", folder) in self._once
         return signed_part(self.files(folder)) if is_read else signed_files(folder)
@@ -149,8 +153,7 @@ def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = 
     record, parsed = _headed(files, kept, key)
     checklist, refused = _checklist(source, root, arguments.checklist, record, chains)
     project = _project(root, record, config, chains) if root and record else None
-    trees = partial(_tree, chains)
-    text = migration_sha256(project, folder, record, trees) if record else None
+    text = migration_sha256(project, folder, record, chains.checkout) if record else None
     place = _placed(real, root, record, project, text=text, chains=chains) if root else None
     found = OpenRecord(
         folder=folder,
@@ -172,11 +175,6 @@ def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = 
         return found
     basis = found.rests_on(chains.once(("ssh-keygen",), _ssh_keygen))
     return replace(found, kept=kept, key=key, basis=basis)
-
-
-def _tree(chains: Chains, folder: Path) -> str:
-    """The checkout of a folder that holds many files."""
-    return chains.once(("tree", folder), lambda: tree_of(folder))
 
 
 def _headed(
