@@ -31,14 +31,14 @@ def schema_of(sql: str) -> Schema:
 
 def copy_table(source: Path, table: Table, path: Path) -> RowCopy:
     """Copy one table as the target's tables are copied: through tagged text."""
-    with RowCopyWriter(path, table) as writer:
-        connection = opened(source)
-        cursor = connection.execute(whole_page(table).sql)
-        names = [f"c{n}" for n in range(len(table.data_columns))]
-        writer.add(read_rows(table, (dict(zip(names, row, strict=True)) for row in cursor)))
-        mark = local_sequences(connection).get(table.name)
-        connection.close()
-        return writer.close(mark)
+    writer = RowCopyWriter(path, table)
+    connection = opened(source)
+    cursor = connection.execute(whole_page(table).sql)
+    names = [f"c{n}" for n in range(len(table.data_columns))]
+    writer.add(read_rows(table, (dict(zip(names, row, strict=True)) for row in cursor)))
+    mark = local_sequences(connection).get(table.name)
+    connection.close()
+    return writer.close(mark)
 
 
 def copy_rows(path: Path, tables: Iterable[str], folder: Path) -> tuple[RowCopy, ...]:

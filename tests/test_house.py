@@ -470,8 +470,9 @@ def test_a_fact_is_read_through_the_type_of_its_step(path: Path) -> None:
         assert not raw, f"{name} knows {raw}"
 
 
-# The verifier compares a signed plan with the record, key by key.
-MAY_WRITE_FACTS = ("core.record.", "core.verify.signatures")
+# The verifier compares a signed plan with the record, key by key; the cache of verdicts keeps a
+# record's link as the record has it.
+MAY_WRITE_FACTS = ("core.record.", "core.verify.signatures", "adapters.kept_verdicts")
 
 
 @each_module

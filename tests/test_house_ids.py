@@ -102,4 +102,4 @@ def test_every_id_in_the_data_has_its_python() -> None:
 
 
 def test_no_action_has_two_homes() -> None:
-    assert len(actions.STEPS) == sum(len(section) for section in actions.SECTIONS)
+    assert len(actions.STEPS) == sum(len(section) for section in actions.sections())

@@ -34,11 +34,11 @@ from d1_preflight.core.target.api_place import REMOTE, api_place
 from d1_preflight.lazy_dataclass import dataclass, field, replace
 
 if TYPE_CHECKING:  # the board stands before these are loaded: see `environment`
-    from d1_preflight.actions.context import Environment, StepAction
+    from d1_preflight.actions.context import Environment
     from d1_preflight.actions.ports import Store
     from d1_preflight.adapters.ssh.signer import Operator
     from d1_preflight.adapters.terminal import Cockpit
-    from d1_preflight.adapters.wrangler.on_demand import WranglerOnDemand
+    from d1_preflight.adapters.wrangler.runner import RealWrangler
     from d1_preflight.core.remedies.fix import Fix
     from d1_preflight.session import Session
 
@@ -62,9 +62,12 @@ class ProjectContext:
     @property
     def checklist(self) -> Checklist:
         """The project's own checklist, else the one that ships with the program."""
-        path = checklist_path(self.project.root)
-        own = require_acts(read_checklist(path, _actions() if self.has_own_checklist else None))
-        return with_ages(own, shipped_checklist())
+        path, actions = checklist_path(self.project.root), None
+        if self.has_own_checklist:  # the shipped one names no other actions
+            from d1_preflight.actions import STEPS
+
+            actions = STEPS
+        return with_ages(require_acts(read_checklist(path, actions)), shipped_checklist())
 
     @property
     def has_own_checklist(self) -> bool:
@@ -197,9 +200,9 @@ class ProjectContext:
 
     def cockpit(self, name: str) -> "Cockpit":
         """What runs the commands of the emergency card, for a migration or for none."""
-        from d1_preflight.adapters.terminal import Cockpit, say, wait
-        from d1_preflight.adapters.timeline import TIMELINE, Timeline
+        from d1_preflight.adapters.terminal import Cockpit, Timeline, say, wait
         from d1_preflight.adapters.wrangler.runner import terminal_environment
+        from d1_preflight.core.verify.timeline import TIMELINE
 
         project = self.project
         folder = self.store(name).folder if name else project.records
@@ -261,9 +264,9 @@ def _environment(
     context: ProjectContext, files: ProjectFiles, name: str, store: "Store"
 ) -> "Environment":
     from d1_preflight.actions.context import Environment
+    from d1_preflight.adapters.http import EnvironmentWeb
     from d1_preflight.adapters.local import LocalDatabases
     from d1_preflight.adapters.record_folder import closed_records
-    from d1_preflight.adapters.web import EnvironmentWeb
     from d1_preflight.deploy_order import WorkerSource
 
     project = context.project
@@ -321,10 +324,10 @@ def _versions(context: ProjectContext) -> Mapping[str, str]:
 
 def _wrangler(
     context: ProjectContext, name: str, store: "Store", secrets: tuple[str, ...]
-) -> "WranglerOnDemand":
-    from d1_preflight.adapters.wrangler.on_demand import WranglerOnDemand
+) -> "RealWrangler":
+    from d1_preflight.adapters.wrangler.runner import RealWrangler
 
-    return WranglerOnDemand(
+    return RealWrangler(
         toolchain=lambda: context.toolchain,
         find=context.find_toolchain,
         root=context.project.root,
@@ -334,13 +337,6 @@ def _wrangler(
         secrets=(*secrets, *context.secrets),
         private=context.workspace(name) / "running",
     )
-
-
-def _actions() -> "Mapping[str, StepAction]":
-    """The actions that a project's own checklist may name; the shipped one names no other."""
-    from d1_preflight.actions import STEPS
-
-    return STEPS
 
 
 def open_context(

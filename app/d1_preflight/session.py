@@ -14,10 +14,9 @@ from pathlib import Path
 from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.ports import Progress, no_progress
-from d1_preflight.actions.recorded import recorded
+from d1_preflight.actions.recorded import broken_off, failed, recorded
 from d1_preflight.actions.sealing import put_away, sealed, unsealed
 from d1_preflight.actions.standing import Standing
-from d1_preflight.actions.stopped import broken_off, failed
 from d1_preflight.actions.surroundings import require_same_files, require_same_target
 from d1_preflight.core.checklist.checklist import (
     Answer,

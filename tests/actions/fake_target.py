@@ -19,7 +19,7 @@ import apsw
 from core.record_values import ANA, KEYS, START
 from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Environment, StepContext
-from d1_preflight.actions.ports import NoSource, WorkerSource
+from d1_preflight.actions.ports import WorkerSource
 from d1_preflight.adapters.http import ProbeResult
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
@@ -33,6 +33,7 @@ from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
 from d1_preflight.core.record.record import Attempt, Outcome
 from d1_preflight.core.sql.tokenizer import quote_name, statements
 from d1_preflight.session import Session
+from no_source import NoSource
 from plain.fakes import MemoryStore, ReadySigner
 
 CHECKLIST = shipped_checklist()

@@ -65,7 +65,8 @@ class Bench:
         environment = Environment(
             project=project, name=self.name, target="remote", workspace=self.folder,
             operator="ana@example.com", versions={}, files=files, store=none, signer=none,
-            clock=none, wrangler=none, local=self.local, web=none, cache=TargetCache(),
+            clock=none, wrangler=none, local=self.local, web=none, source=none,
+            cache=TargetCache(),
         )  # fmt: skip
         record = Record(self.name, DatabaseRef("shop", "id", "", "remote"), "", {}, {})
         return StepContext(

@@ -7,7 +7,7 @@ import pytest
 
 from actions.conftest import Walked
 from actions.fake_target import ADDITIVE, Bench, cut, failed, replied
-from d1_preflight.actions.affected_routes import uncalled_routes
+from d1_preflight.actions.verification import uncalled_routes
 from d1_preflight.core.checklist.answers import (
     DATABASE_FIRST,
     EXPAND_AND_CONTRACT,

@@ -23,6 +23,7 @@ from d1_preflight.core.project.project import Project
 from d1_preflight.core.verify.verify import verify_record
 from d1_preflight.project_context import open_context
 from d1_preflight.session import Session
+from no_source import NoSource
 from plain.fakes import MemoryStore, ReadySigner
 
 UUID = "a1b2c3d4-0000-4000-8000-000000000001"
@@ -60,7 +61,7 @@ def opened(root: Path) -> Session:
         project=project, name=last.name, target="remote", workspace=root / ".preflight" / "walk",
         operator=ANA, versions={"wrangler": target.version}, files=Staged(project),
         store=MemoryStore(), signer=ReadySigner(KEYS, ANA), clock=Clock(), wrangler=target,
-        local=local, web=Web(samples=[{"viewer": {"accounts": []}}]),
+        local=local, web=Web(samples=[{"viewer": {"accounts": []}}]), source=NoSource(),
     )  # fmt: skip
     return Session(CHECKLIST, environment, STEPS)
 

@@ -6,8 +6,8 @@ import pytest
 
 from actions.conftest import Walked
 from actions.fake_target import DESTRUCTIVE
-from d1_preflight.actions import kept_values
-from d1_preflight.actions.workspace import rehearsal_folder
+from d1_preflight.actions import close
+from d1_preflight.actions.workspace import Folder
 from d1_preflight.core.checklist.answers import KEPT, ROLLED_BACK
 from d1_preflight.core.record.apply_facts import CloseFacts
 from d1_preflight.core.record.record import Status
@@ -68,7 +68,7 @@ async def test_of_a_changed_schema_values_are_named_too(walked: Walked) -> None:
 async def test_a_large_table_of_a_changed_schema_is_not_read_once_more(
     walked: Walked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_values, "_CHEAP_ROWS", 1)
+    monkeypatch.setattr(close, "_CHEAP_ROWS", 1)
     bench = await walked("close")
     bench.target.connection.execute("UPDATE teams SET name = 'other'")
 
@@ -80,7 +80,7 @@ async def test_a_large_table_of_a_changed_schema_is_not_read_once_more(
 async def test_of_data_alone_a_large_table_is_read_once_more(
     walked: Walked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_values, "_CHEAP_ROWS", 1)
+    monkeypatch.setattr(close, "_CHEAP_ROWS", 1)
     bench = await walked("close", LOWER, "transformative")
     bench.target.connection.execute("UPDATE members SET role = 'x'")
 
@@ -93,7 +93,7 @@ async def test_without_the_rehearsal_it_is_said_that_values_were_not_compared(
     walked: Walked,
 ) -> None:
     bench = await walked("close", LOWER, "transformative")
-    shutil.rmtree(rehearsal_folder(bench.session.environment))
+    shutil.rmtree(Folder.REHEARSAL.of(bench.session.environment))
 
     attempt = await bench.step("close", end=KEPT, verdict="fine")
 

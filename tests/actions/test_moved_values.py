@@ -9,7 +9,7 @@ import pytest
 
 from actions.conftest import Walked
 from actions.fake_target import DESTRUCTIVE, NAME, Bench, Clock, cut, refused
-from d1_preflight.actions.workspace import copy_folder
+from d1_preflight.actions.workspace import Folder
 from d1_preflight.core.checklist.answers import FIXED_MANUALLY, ROLLED_BACK
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.ports import Evidence
@@ -80,7 +80,7 @@ async def test_a_copy_that_was_changed_on_this_machine_holds_the_apply(
 ) -> None:
     """The target has the same change: held against this copy, nothing would have moved."""
     bench = await walked("applied")
-    persist = bench.local.file(copy_folder(bench.session.environment))
+    persist = bench.local.file(Folder.COPY.of(bench.session.environment))
     for connection in (apsw.Connection(str(persist)), bench.target.connection):
         connection.execute(sql)
 
@@ -293,7 +293,7 @@ async def test_rehearsed_values_without_a_ledger_row_are_half_way(walked: Walked
 
 async def test_without_the_copy_nobody_can_tell_what_the_tables_hold(walked: Walked) -> None:
     bench = await unseen(walked)
-    shutil.rmtree(copy_folder(bench.session.environment))
+    shutil.rmtree(Folder.COPY.of(bench.session.environment))
 
     attempt = await bench.step("applied")
 

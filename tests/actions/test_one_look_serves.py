@@ -7,7 +7,7 @@ import pytest
 
 from actions.conftest import Walked
 from actions.fake_target import NAME, Bench, failed
-from d1_preflight.actions.workspace import copy_folder
+from d1_preflight.actions.workspace import Folder
 from d1_preflight.core.record.record import Status
 
 _WORKERS = {"deployments", "versions"}
@@ -105,7 +105,7 @@ async def test_only_other_tables_than_the_files_make_are_asked_for_their_rows_ag
     await bench.walk("rehearsed")
 
     assert bench.target.commands.count("read") == reads
-    copied = bench.local.schema(copy_folder(bench.session.environment))
+    copied = bench.local.schema(Folder.COPY.of(bench.session.environment))
     seen = bench.session.environment.cache.observation
     assert seen is not None
     assert copied.fingerprint == seen.schema.fingerprint

@@ -22,7 +22,7 @@ def toolchain(cache: Path) -> Toolchain:
 def wrangler_playing(folder: Path, *acts: Act, **environ: str) -> RealWrangler:
     """A RealWrangler whose program plays these acts."""
     return RealWrangler(
-        toolchain(folder / "cache"),
+        lambda: toolchain(folder / "cache"),
         evidence=folder / "record" / "evidence",
         private=folder / "private",
         environ={"PATH": os.defpath, "TRANSCRIPT": json.dumps(acts), **environ},

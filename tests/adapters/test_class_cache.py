@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.class_cache import ClassCache, open_class_cache
+from d1_preflight.adapters.first_paint_cache import ClassCache, open_class_cache
 from d1_preflight.board import Board
 from d1_preflight.core.findings import Kind, Risk
 from d1_preflight.core.project.migration import Migration

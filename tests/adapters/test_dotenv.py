@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d1_preflight.adapters.project_files import open_project, open_surroundings
+from d1_preflight.adapters.project_files import open_surroundings
 from d1_preflight.adapters.wrangler.account import account_id
 from d1_preflight.adapters.wrangler.dotenv import parse, read_environment
 from d1_preflight.adapters.wrangler.redaction import Redactor
@@ -151,7 +151,9 @@ def test_the_flag_wins_over_every_file_and_the_shell(tmp_path: Path, flag: str, 
     lay(tmp_path, _env="CLOUDFLARE_ENV=staging\n" if not flag else "CLOUDFLARE_ENV=nothing\n")
     (tmp_path / "wrangler.toml").write_text(CONFIG)
 
-    project = open_project(tmp_path, environment=flag, environ={"CLOUDFLARE_ENV": "other"})
+    project = open_surroundings(
+        tmp_path, environment=flag, environ={"CLOUDFLARE_ENV": "other"}
+    ).project
 
     assert (project.environment, project.database.id) == (flag, uuid)
 

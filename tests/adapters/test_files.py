@@ -9,7 +9,7 @@ import pytest
 from d1_preflight.adapters.configuration import find_config, read_config
 from d1_preflight.adapters.project_files import (
     ProjectFiles,
-    open_project,
+    open_surroundings,
     read_migrations,
     read_settings,
     require_migrations,
@@ -37,7 +37,7 @@ def lay(root: Path, *names: str, config: str = CONFIG) -> Project:
         path = root / "migrations" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"-- {name}\n")
-    return open_project(root, environ={})
+    return open_surroundings(root, environ={}).project
 
 
 def listed(project: Project) -> list[str]:
@@ -85,7 +85,7 @@ def test_no_configuration_at_all_offers_the_ways_on(tmp_path: Path) -> None:
 def test_a_project_opens_with_its_database_and_settings(tmp_path: Path) -> None:
     lay(tmp_path)
     (tmp_path / "preflight.toml").write_text("go_minutes = 10\n")
-    project = open_project(tmp_path / "migrations", environ={})
+    project = open_surroundings(tmp_path / "migrations", environ={}).project
     assert project.root == tmp_path
     assert project.database.name == "shop"
     assert project.settings.go_minutes == 10
@@ -100,17 +100,19 @@ def test_the_environment_comes_from_the_flag_then_from_cloudflare_env(tmp_path: 
         for name in ("live", "test")
     )
     lay(tmp_path, config=text)
-    by_variable = open_project(tmp_path, environ={"CLOUDFLARE_ENV": "live"})
+    by_variable = open_surroundings(tmp_path, environ={"CLOUDFLARE_ENV": "live"}).project
     assert (by_variable.database.name, by_variable.environment) == ("live", "live")
     assert by_variable.config.environment == "live"
-    by_flag = open_project(tmp_path, environment="test", environ={"CLOUDFLARE_ENV": "live"})
+    by_flag = open_surroundings(
+        tmp_path, environment="test", environ={"CLOUDFLARE_ENV": "live"}
+    ).project
     assert (by_flag.database.name, by_flag.environment) == ("test", "test")
 
 
 def test_an_unknown_database_is_refused(tmp_path: Path) -> None:
     lay(tmp_path)
     with pytest.raises(UsageError, match='"nope"'):
-        open_project(tmp_path, database="nope", environ={})
+        open_surroundings(tmp_path, database="nope", environ={})
 
 
 def test_a_configuration_that_is_not_utf8_is_refused_at_its_line(tmp_path: Path) -> None:
@@ -175,7 +177,7 @@ def test_a_name_that_is_not_utf8_is_a_problem_and_no_crash(tmp_path: Path) -> No
 
 def test_a_missing_migrations_folder_is_told_with_the_way_on(tmp_path: Path) -> None:
     (tmp_path / "wrangler.toml").write_text(CONFIG)
-    project = open_project(tmp_path, environ={})
+    project = open_surroundings(tmp_path, environ={}).project
     with pytest.raises(ProjectError, match="no migrations folder at") as caught:
         read_migrations(project.database, project.config)
     assert "preflight new" in caught.value.hint

@@ -13,10 +13,10 @@ from d1_preflight.adapters.configuration import (
     other_configs,
     remembering,
 )
-from d1_preflight.adapters.git.applied import AppliedMigrations
 from d1_preflight.adapters.git.base_revision import BaseRevision
+from d1_preflight.adapters.git.merged import AppliedMigrations
 from d1_preflight.adapters.lint_sources import Sources
-from d1_preflight.adapters.project_files import ProjectFiles, open_folder, open_project
+from d1_preflight.adapters.project_files import ProjectFiles, open_folder, open_surroundings
 from d1_preflight.commands import records
 from d1_preflight.core.errors import ProjectError, Undecided
 from d1_preflight.core.project.settings import load_settings
@@ -148,7 +148,7 @@ def test_migrations_of_another_package_are_this_projects(tmp_path: Path) -> None
         "packages/db/drizzle/0001_add_users.sql": "CREATE TABLE users(id);\n",
     }
     root = lay(tmp_path, files)
-    project = open_project(root, environ={})
+    project = open_surroundings(root, environ={}).project
 
     assert project.migrations_folder == root / "packages" / "db" / "drizzle"
     assert [file.name for file in ProjectFiles(project).files()] == ["0001_add_users.sql"]
@@ -163,7 +163,7 @@ def test_a_pattern_of_the_settings_takes_nested_files(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text("CREATE TABLE t(id);\n")
 
-    (file,) = ProjectFiles(open_project(root, environ={})).files()
+    (file,) = ProjectFiles(open_surroundings(root, environ={}).project).files()
     assert file.name == "0001_a_b/migration.sql"
 
 
@@ -172,7 +172,7 @@ def test_two_places_for_migrations_are_refused(tmp_path: Path) -> None:
     root = lay(tmp_path, {"wrangler.toml": config, "preflight.toml": MOVED})
 
     with pytest.raises(ProjectError, match=r"migrations_dir db, and \[migrations\] folder"):
-        open_project(root, environ={})
+        open_surroundings(root, environ={})
 
 
 @pytest.mark.parametrize(
@@ -224,8 +224,8 @@ database_id = "{ID}"
 
 def test_what_could_be_mistaken_for_another_database_is_said(tmp_path: Path) -> None:
     root = lay(tmp_path, {"wrangler.toml": TWINS})
-    top = open_project(root, environ={})
-    staging = open_project(root, environment="staging", environ={})
+    top = open_surroundings(root, environ={}).project
+    staging = open_surroundings(root, environment="staging", environ={}).project
 
     said = " ".join(top.config.remarks(top.database))
     assert 'The environment "staging" has the same database (shop-staging)' in said
@@ -237,7 +237,7 @@ def test_what_could_be_mistaken_for_another_database_is_said(tmp_path: Path) -> 
 
 
 def test_a_plain_project_gets_no_remarks(tmp_path: Path) -> None:
-    project = open_project(lay(tmp_path, {"wrangler.toml": D1}), environ={})
+    project = open_surroundings(lay(tmp_path, {"wrangler.toml": D1}), environ={}).project
 
     assert project.config.remarks(project.database) == ()
 
@@ -279,7 +279,7 @@ def test_a_migrations_folder_outside_of_the_checkout_is_refused(
     elif up == "/etc":
         return
     (root / "wrangler.toml").write_text(f'{D1}migrations_dir = "{up}"\n')
-    project = open_project(root, environ={})
+    project = open_surroundings(root, environ={}).project
 
     with pytest.raises(ProjectError, match="is outside of"):
         ProjectFiles(project).files()

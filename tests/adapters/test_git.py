@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from commands.hostile import commit, git, write
-from d1_preflight.adapters.bounded_process import TOO_LONG, ask_bounded
 from d1_preflight.adapters.git.base_revision import BaseRevision
 from d1_preflight.adapters.git.checkout import checkout_of, folders_outside, program_outside
-from d1_preflight.adapters.git.door import git_around
+from d1_preflight.adapters.git.door import TOO_LONG, ask_bounded, git_around
 from d1_preflight.adapters.git.facts import git_setting, read_git
 from d1_preflight.adapters.processes import MISSING, TOO_SLOW
 from d1_preflight.adapters.ssh.keys import find_keys, ssh_keygen

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.wrangler.growth import bytes_in, growth_words
+from d1_preflight.adapters.wrangler.npm import bytes_in, growth_words
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from d1_preflight.adapters.http import graphql, post_webhook, probe
-from d1_preflight.adapters.web import EnvironmentWeb
+from d1_preflight.adapters.http import EnvironmentWeb, graphql, post_webhook, probe, read_reply
 from d1_preflight.core.errors import PreflightError, ProjectError, RemoteFailed, UsageError
 from d1_preflight.core.project.setting_types import Endpoint
 from d1_preflight.core.project.settings import Notify, Settings, load_settings
@@ -159,6 +158,23 @@ async def test_no_analytics_is_never_an_empty_answer(
     server.status, server.body = status, body
     with pytest.raises(RemoteFailed, match=words) as raised:
         await graphql(server.url, SECRET, "query Q {}", {})
+    assert SECRET not in f"{raised.value.message} {raised.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (502, b"<html>", "answered 502"),
+        (200, b"<html>", "answered 200"),
+        (400, b'{"errors": [{"message": "no such table: t"}]}', "no such table: t"),
+    ],
+)
+async def test_a_reply_without_a_result_is_told_by_what_came(
+    server: Server, status: int, body: bytes, words: str
+) -> None:
+    server.status, server.body = status, body
+    with pytest.raises(RemoteFailed, match=words) as raised:
+        await read_reply(server.url, SECRET)
     assert SECRET not in f"{raised.value.message} {raised.value.hint}"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters.test_class_cache import FIRST, SECOND, laid_down
-from d1_preflight.adapters.ledger_cache import LedgerCache, open_ledger_cache
+from d1_preflight.adapters.first_paint_cache import LedgerCache, open_ledger_cache
 from d1_preflight.board import Board, Remote
 from d1_preflight.project_context import open_context
 

@@ -28,7 +28,7 @@ lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
 fcntl.flock(lock, fcntl.LOCK_EX)
 chain = Toolchain(tuple(argv), "4.164.0", Source.OWN, folder / "cache")
 wrangler = RealWrangler(
-    chain, folder / "evidence", folder / "raw", environ, lock_fds=lambda: (lock,)
+    lambda: chain, folder / "evidence", folder / "raw", environ, lock=lambda: lock
 )
 words = ("d1", "migrations", "apply", "shop-db", "--remote", f"--config={folder}/wrangler.jsonc")
 asyncio.run(wrangler.run(words, cwd=folder, keep="09-apply", protect=True))
@@ -86,7 +86,7 @@ async def test_a_real_apply_outlives_us_and_holds_the_lock_to_its_end(
         api.shutdown()
     assert held_after_our_death
     assert seen_at_work
-    wrangler = RealWrangler(wrangler_command, tmp_path / "evidence", tmp_path / "raw", {})
+    wrangler = RealWrangler(lambda: wrangler_command, tmp_path / "evidence", tmp_path / "raw", {})
     assert not wrangler.is_writing()
     (log,) = wrangler.recover("apply")
     assert log.argv[:4] == ("wrangler", "d1", "migrations", "apply")

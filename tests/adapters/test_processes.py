@@ -144,7 +144,7 @@ import json
 folder, acts = Path(sys.argv[1]), json.loads(sys.argv[2])
 lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
 fcntl.flock(lock, fcntl.LOCK_EX)
-wrangler = replace(wrangler_playing(folder, *acts), lock_fds=lambda: (lock,))
+wrangler = replace(wrangler_playing(folder, *acts), lock=lambda: lock)
 asyncio.run(wrangler.run((), cwd=folder, keep="07-apply", protect=True))
 """
 

@@ -126,7 +126,7 @@ def test_the_chosen_node_comes_first(tmp_path: Path) -> None:
 
 async def test_a_program_that_cannot_start_is_said_to_be_unavailable(tmp_path: Path) -> None:
     chain = Toolchain((str(tmp_path / "gone"),), "4.164.0", Source.SETTING, tmp_path)
-    wrangler = RealWrangler(chain, tmp_path / "e", tmp_path / "p", {})
+    wrangler = RealWrangler(lambda: chain, tmp_path / "e", tmp_path / "p", {})
     with pytest.raises(WranglerUnavailable) as raised:
         await wrangler.run((), cwd=tmp_path, keep="01-x")
     assert raised.value.hint
@@ -139,7 +139,7 @@ async def test_a_folder_that_is_gone_is_not_blamed_on_wrangler(tmp_path: Path) -
 
 
 def test_the_version_is_told_for_the_record(tmp_path: Path) -> None:
-    wrangler = RealWrangler(toolchain(tmp_path), tmp_path, tmp_path, {})
+    wrangler = RealWrangler(lambda: toolchain(tmp_path), tmp_path, tmp_path, {})
     assert wrangler.version == "4.164.0"
 
 
@@ -161,7 +161,7 @@ def wrangler(
     tmp_path: Path, wrangler_command: Toolchain, quiet_environ: dict[str, str]
 ) -> RealWrangler:
     evidence, private = tmp_path / "evidence", tmp_path / "private"
-    return RealWrangler(wrangler_command, evidence, private, quiet_environ)
+    return RealWrangler(lambda: wrangler_command, evidence, private, quiet_environ)
 
 
 def config(project: Path) -> str:

@@ -86,7 +86,9 @@ class Remote:
             "CLOUDFLARE_API_TOKEN": TOKEN,
             "CLOUDFLARE_ACCOUNT_ID": ACCOUNT,
         }
-        wrangler = RealWrangler(self.chain, self.folder / "evidence", self.folder / "raw", environ)
+        wrangler = RealWrangler(
+            lambda: self.chain, self.folder / "evidence", self.folder / "raw", environ
+        )
         config = f"--config={self.folder / 'wrangler.jsonc'}"
         return await wrangler.run((*words, config), cwd=self.folder, keep="01-x")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.project_files import ProjectFiles, open_project
+from d1_preflight.adapters.project_files import ProjectFiles, open_surroundings
 from d1_preflight.adapters.wrangler.staged_config import open_workspace
 from d1_preflight.core.errors import MigrationUnreadable, ProjectError
 from d1_preflight.core.project.migration import Migration
@@ -37,7 +37,7 @@ def lay(root: Path, *names: str, config: str = CONFIG) -> Project:
         path = root / "migrations" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(f"SELECT '{name}';\r\n".encode())
-    return open_project(root, database="shop", environ={})
+    return open_surroundings(root, database="shop", environ={}).project
 
 
 def migration(project: Project, name: str) -> Migration:
@@ -60,7 +60,7 @@ def test_the_staged_project_has_this_database_and_this_file_only(tmp_path: Path)
     (database,) = config.databases
     assert (database.name, database.id, database.migrations_table) == ("shop", "id-1", "ledger")
     assert (config.name, config.account_id, database.preview_id) == ("api", "acc", "")
-    (only,) = ProjectFiles(open_project(path.parent, environ={})).migrations()
+    (only,) = ProjectFiles(open_surroundings(path.parent, environ={}).project).migrations()
     assert only.name == "0002_b.sql"
     assert only.sha256 == migration(project, "0002_b.sql").sha256
 
@@ -69,7 +69,7 @@ def test_a_nested_name_stays_the_ledgers_name(tmp_path: Path) -> None:
     pattern = 'migrations_pattern = "migrations/*/migration.sql"\n'
     project = lay(tmp_path, "0001_a/migration.sql", config=CONFIG + pattern)
     path = staged(project, "0001_a/migration.sql")
-    (only,) = ProjectFiles(open_project(path.parent, environ={})).migrations()
+    (only,) = ProjectFiles(open_surroundings(path.parent, environ={}).project).migrations()
     assert only.name == "0001_a/migration.sql"
 
 
@@ -86,7 +86,7 @@ def test_no_environment_can_choose_another_database(tmp_path: Path) -> None:
     (tmp_path / "wrangler.toml").write_text(text)
     (tmp_path / "migrations").mkdir()
     (tmp_path / "migrations" / "0001_a.sql").write_text("SELECT 1;\n")
-    project = open_project(tmp_path, environment="live", database="shop", environ={})
+    project = open_surroundings(tmp_path, environment="live", database="shop", environ={}).project
     path = staged(project, "0001_a.sql")
     target = ProjectFiles(project, account="acc-1").target_config()
     for config in (path, target):

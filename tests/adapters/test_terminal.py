@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.terminal import Cockpit
-from d1_preflight.adapters.timeline import Timeline
+from d1_preflight.adapters.terminal import Cockpit, Timeline
 from d1_preflight.core.errors import NotAllowed, ProjectError, WranglerUnavailable
 
 NOON = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.timeline import Timeline
+from d1_preflight.adapters.terminal import Timeline
 from d1_preflight.core.errors import ProjectError
 
 

@@ -1,7 +1,6 @@
 """A file whose size and times are those of the last look is not read; any change of it is seen."""
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -33,7 +32,7 @@ def tree_of(root: Path, kept: Kept) -> WorkingTree:
 @pytest.fixture
 def long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files were changed long before they are looked at: ctime cannot be set."""
-    monkeypatch.setattr(module, "_now_ns", lambda: time.time_ns() + 60_000_000_000)
+    monkeypatch.setattr(module, "_JUST_NOW_NS", -60_000_000_000)
 
 
 @pytest.fixture

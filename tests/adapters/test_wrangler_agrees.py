@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.project_files import ProjectFiles, open_project
+from d1_preflight.adapters.project_files import ProjectFiles, open_surroundings
 from d1_preflight.adapters.wrangler.staged_config import open_workspace
 from d1_preflight.adapters.wrangler.toolchain import Toolchain
 from d1_preflight.core.project.project import Project
@@ -37,7 +37,7 @@ def lay(root: Path, *names: str, pattern: str = "") -> Project:
         path = root / "db" / "m" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"CREATE TABLE t{number} (id INTEGER);\n")
-    return open_project(root, environ={})
+    return open_surroundings(root, environ={}).project
 
 
 def wrangler(toolchain: Toolchain, environ: dict[str, str], root: Path, *args: str) -> str:

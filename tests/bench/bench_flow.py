@@ -32,7 +32,7 @@ from d1_preflight.adapters.wrangler.toolchain import Toolchain, install
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.schema.table import TableKind
 from d1_preflight.practice.faults import Fault, FaultKind
-from d1_preflight.practice.run import PracticeRun, start
+from d1_preflight.practice.run import Practice, start
 from d1_preflight.project_context import ProjectContext, open_context
 from d1_preflight.unattended import AT_ONCE
 from example_record import EXAMPLE, EXAMPLE_SIGNERS
@@ -59,9 +59,9 @@ def figures(what: str, seconds: list[float], aim: str) -> None:
 
 
 @contextmanager
-def practice(folder: Path, next_one: str) -> Iterator[tuple[ProjectContext, PracticeRun]]:
+def practice(folder: Path, next_one: str) -> Iterator[tuple[ProjectContext, Practice]]:
     with start(folder, next=next_one, ask_git=ask_git) as running:
-        environ = {"PATH": os.environ["PATH"], **running.practice.environment}
+        environ = {"PATH": os.environ["PATH"], **running.environment}
         yield open_context(start=folder, environ=environ, target="practice"), running
 
 
@@ -130,7 +130,7 @@ def running(folder: Path, _wrangler: Toolchain) -> None:
         record = context.store(ADDITIVE).folder / "record.toml"
         while "copied" not in _running(record):
             terminal.read_for(0.05)
-        stand_in.inject(Fault(FaultKind.SLOW, milliseconds=LONG))
+        stand_in.server.faults.set([Fault(FaultKind.SLOW, milliseconds=LONG)])
         while len(_running(record)) < AT_ONCE:
             terminal.read_for(0.05)
         terminal.read_for(SETTLED)
@@ -138,13 +138,13 @@ def running(folder: Path, _wrangler: Toolchain) -> None:
         figures(f"key to paint, while {AT_ONCE} steps run", found, "p95 50 ms")
 
 
-def _settle(terminal: OnTerminal, stand_in: PracticeRun) -> None:
+def _settle(terminal: OnTerminal, stand_in: Practice) -> None:
     """Until the board, which the program opens on, has read the target."""
-    while not stand_in.requests:
+    while not stand_in.server.requests:
         terminal.read_for(0.05)
     asked = 0
-    while asked != len(stand_in.requests):
-        asked = len(stand_in.requests)
+    while asked != len(stand_in.server.requests):
+        asked = len(stand_in.server.requests)
         terminal.read_for(SETTLED)
 
 

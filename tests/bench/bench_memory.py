@@ -110,7 +110,7 @@ def measure(megabytes: int) -> None:
             lay_down(folder, megabytes)
             size = (folder / ".practice" / "d1.sqlite").stat().st_size
             print(f"a database of {size / 1e6:,.0f} MB", flush=True)
-            environ = {**os.environ, **running.practice.environment}
+            environ = {**os.environ, **running.environment}
             child = (sys.executable, str(Path(__file__).resolve()), "--walk", str(folder))
             subprocess.run(child, env=environ, check=True)
 

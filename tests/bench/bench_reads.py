@@ -115,8 +115,8 @@ def main() -> None:
         project = Path(folder) / "project"
         with start(project, next=given.next, faults=[], ask_git=ask_git) as running:
             if given.rows:
-                add_rows(running.practice.environment, given.rows)
-            environ = {"PATH": os.environ["PATH"], **running.practice.environment}
+                add_rows(running.environment, given.rows)
+            environ = {"PATH": os.environ["PATH"], **running.environment}
             context = open_context(start=project, environ=environ, target="practice")
             context = replace(context, _toolchain=asyncio.run(install(print)))
             name = next(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from commands.real_records import CONFIG
-from d1_preflight.adapters.project_files import open_project
+from d1_preflight.adapters.project_files import open_surroundings
 from lint.running import POSTS, REBUILD, USERS, folder, preflight
 from lint.test_forms import sarif_errors
 
@@ -79,7 +79,7 @@ def test_where_no_target_answers_nothing_is_written(
 
 
 def test_a_recorded_migration_is_refused(project: Path) -> None:
-    record = open_project(project).records / "0002_rebuild_users" / "record.toml"
+    record = open_surroundings(project).project.records / "0002_rebuild_users" / "record.toml"
     folder(record.parent, {"record.toml": "schema = 1\n"})
     ran = preflight("fix", PATH, "--write", "--unapplied")
     assert (ran.code, "has a record" in ran.err) == (2, True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from commands.real_records import CONFIG
-from d1_preflight.adapters.project_files import ProjectFiles, open_project
+from d1_preflight.adapters.project_files import ProjectFiles, open_surroundings
 from d1_preflight.board import Board
 from d1_preflight.cli import main
 from d1_preflight.commands import doctor
@@ -90,7 +90,7 @@ def test_a_tools_folder_is_left_to_the_tool(
 
 def test_a_damaged_journal_still_says_whose_folder_it_is(folder: Callable[..., Path]) -> None:
     folder(DRIZZLE | {"meta/_journal.json": '{"entries": [{}]}'})
-    files = ProjectFiles(open_project(Path.cwd()))
+    files = ProjectFiles(open_surroundings(Path.cwd()).project)
 
     assert files.naming(()).keeps("0000_auth.sql")
 

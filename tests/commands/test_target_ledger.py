@@ -98,7 +98,7 @@ def test_a_name_is_resolved_and_one_of_two_databases_is_refused(
 ) -> None:
     assert f"found by its name: {DATABASE_ID}" in str(of(checks(server, folder, ""), "database"))
 
-    server.api.add_twin("b1b2c3d4-0000-4000-8000-000000000002")
+    server.api.d1.twins.append("b1b2c3d4-0000-4000-8000-000000000002")
 
     found = of(checks(server, folder, ""), "database")
     assert any(status is Status.FAILED and "2 databases are named" in w for status, w in found)

@@ -116,7 +116,7 @@ async def make(folder: Path) -> None:
     await install(print)
     project = folder / "project"
     with start(project, next="0061", ask_git=ask_git) as running:
-        environ = {**os.environ, **running.practice.environment}
+        environ = {**os.environ, **running.environment}
         context = open_context(start=project, environ=environ, target="practice")
         (context.project.migrations_folder / NAME).write_text(PARKED, encoding="utf-8")
         for words in (("add", "-A"), ("commit", "-qm", "Park the members")):

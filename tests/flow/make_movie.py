@@ -179,7 +179,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home) / "project"
         with start(folder, next="0061", ask_git=ask_git) as running:
-            environ = {"PATH": os.environ["PATH"], **running.practice.environment}
+            environ = {"PATH": os.environ["PATH"], **running.environment}
             context = open_context(start=folder, environ=environ, target="practice")
             object.__setattr__(context, "_toolchain", toolchain)
             browse = partial(open_in_browser, environ={})

@@ -8,7 +8,7 @@ import pytest
 
 from d1_preflight.board import Board
 from d1_preflight.core.errors import ProjectError
-from d1_preflight.practice.run import PracticeRun
+from d1_preflight.practice.run import Practice
 from d1_preflight.practice.state import DATABASE_ID, DATABASE_NAME
 from d1_preflight.project_context import ProjectContext, open_context
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.wrangler
 
 
 async def test_a_database_without_an_id_opens_with_its_uuid(
-    practice: Callable[..., tuple[ProjectContext, PracticeRun]],
+    practice: Callable[..., tuple[ProjectContext, Practice]],
 ) -> None:
     context, running = practice("0061")
     root = context.project.root
@@ -37,4 +37,4 @@ async def test_a_database_without_an_id_opens_with_its_uuid(
     session = board.open(name)
     assert session.record.database.id == DATABASE_ID
     board.close(session)
-    assert running.requests
+    assert running.server.requests

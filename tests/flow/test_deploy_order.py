@@ -66,6 +66,6 @@ async def test_the_rename_is_split_or_needs_its_reason_and_the_new_code_after_it
     assert CURRENT.id[:8] in early.words
     assert deployed.exit_code == 0, deployed.shown
     assert after.status is Status.PROVED
-    assert running.messages
+    assert running.server.cloud.messages
     assert session.closed
     assert session.attempt("errors") is not None

@@ -24,7 +24,7 @@ def test_a_row_without_a_record_and_a_record_without_its_row_are_named(
 ) -> None:
     context, running = practice("0061")
     installed = user_cache().parent  # of this user, before the practice run has a home of its own
-    for name, value in running.practice.environment.items():
+    for name, value in running.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_CACHE_HOME", str(installed))
     monkeypatch.chdir(context.project.root)

@@ -15,7 +15,7 @@ import pytest
 from d1_preflight.adapters.git.door import ask_git
 from d1_preflight.adapters.wrangler.toolchain import Toolchain
 from d1_preflight.core.record.record import Status
-from d1_preflight.practice.run import PracticeRun, start
+from d1_preflight.practice.run import Practice, start
 from d1_preflight.practice.state import DATABASE_ID, DATABASE_NAME, Cloud
 from d1_preflight.project_context import ProjectContext, open_context
 from flow.walking import open_session, walk_to
@@ -32,7 +32,7 @@ class Twins:
     """A project with two databases of one name, and the stand-in that serves both."""
 
     folder: Path
-    running: PracticeRun
+    running: Practice
     environ: dict[str, str]
     toolchain: Toolchain
 
@@ -43,7 +43,7 @@ class Twins:
         )
 
     def by_uuid(self) -> Counter[str]:
-        asked = (request.split("/d1/database/") for request in self.running.requests)
+        asked = (request.split("/d1/database/") for request in self.running.server.requests)
         return Counter(parts[1].split("/")[0] for parts in asked if len(parts) > 1)
 
 
@@ -59,12 +59,12 @@ def twins(tmp_path: Path, wrangler_command: Toolchain) -> Iterator[OpenTwins]:
             folder = tmp_path / "project"
             running = stack.enter_context(start(folder, next="0057", ask_git=ask_git))
             shutil.copytree(folder / ".practice", tmp_path / "twin")
-            running.serve(TWIN_ID, Cloud(tmp_path / "twin", uuid=TWIN_ID))
+            running.server.api.serve(TWIN_ID, Cloud(tmp_path / "twin", uuid=TWIN_ID))
             entry = {"binding": "DB", "database_name": DATABASE_NAME}
             environment = {"other": {"d1_databases": [entry | {"database_id": named}]}}
             text = {"name": "workway-api", "d1_databases": [entry | {"database_id": top}]}
             (folder / "wrangler.jsonc").write_text(json.dumps({**text, "env": environment}))
-            variables = {"PATH": os.environ["PATH"], **running.practice.environment}
+            variables = {"PATH": os.environ["PATH"], **running.environment}
             login = "".join(f"{name}={variables.pop(name)}\n" for name in LOGIN)
             (folder / ".env").write_text(f"{login}{dotenv}")
             return Twins(folder, running, variables, toolchain or wrangler_command)
@@ -102,7 +102,7 @@ async def test_a_database_that_says_another_uuid_is_refused_before_anything_is_b
     twins: OpenTwins, tmp_path: Path
 ) -> None:
     found = twins(DATABASE_ID, TWIN_ID, "")
-    found.running.serve(DATABASE_ID, Cloud(tmp_path / "twin", uuid=TWIN_ID))
+    found.running.server.api.serve(DATABASE_ID, Cloud(tmp_path / "twin", uuid=TWIN_ID))
     session, _ = open_session(found.context(None), REBUILD)
 
     attempt = await session.perform(session.checklist.step("copied"), {})

@@ -10,7 +10,7 @@ import pytest
 
 from d1_preflight.adapters.git.door import ask_git
 from d1_preflight.adapters.wrangler.toolchain import Toolchain
-from d1_preflight.commands.adoption import ADOPTION, next_name, write_baseline
+from d1_preflight.commands.adoption import ADOPTION, Adoption
 from d1_preflight.commands.practice import _LIKE
 from d1_preflight.core.analysis import baseline_schema
 from d1_preflight.core.project.migration import Migration
@@ -34,7 +34,7 @@ def like(tmp_path: Path) -> Iterator[Open]:
         def opened(like: Like) -> ProjectContext:
             folder = tmp_path / "project"
             running = stack.enter_context(start(folder, next=NEXT, ask_git=ask_git, like=like))
-            environ = {"PATH": os.environ["PATH"], **running.practice.environment}
+            environ = {"PATH": os.environ["PATH"], **running.environment}
             return open_context(start=folder, environ=environ, target="practice")
 
         yield opened
@@ -68,7 +68,9 @@ def test_every_shape_opens_from_its_top_folder(like: Open, shape: Like) -> None:
 async def walked(context: ProjectContext, shape: Like) -> ProjectContext:
     """The project's next migration, walked to its close; before it, the adoption."""
     if shape is Like.ADOPT:
-        session = with_clock(context.adoption(next_name(context)))
+        session = with_clock(
+            context.adoption(Adoption(context).next(context.project.database.name))
+        )
         await walk_to(session, given={"ran": ()})
         assert session.closed
         compared = ComparedFacts.from_attempt(session.attempt("compared"))
@@ -76,7 +78,7 @@ async def walked(context: ProjectContext, shape: Like) -> ProjectContext:
         assert {s for name, s in states.items() if name < NEXT} == {"applied"}
         assert {s for name, s in states.items() if name >= NEXT} <= {"not applied", "unknown"}
         assert states[NEXT] == "not applied"
-        write_baseline(context, session)
+        Adoption(context).finish(session)
         session.close()
         context = replace(
             open_context(start=context.project.root, environ=context.environ, target="practice"),
@@ -100,7 +102,7 @@ async def test_every_shape_is_walked_to_the_end(
     context = await walked(context, shape)
 
     if shape is Like.ADOPT:
-        assert next_name(context) != ADOPTION
+        assert Adoption(context).next(context.project.database.name) != ADOPTION
         baseline = context.project.root / context.project.settings.lint.baseline
         made = baseline_schema(Migration.from_text("baseline.sql", baseline.read_text()))
         assert set(made.tables) == {"users", "sessions"}

@@ -56,7 +56,7 @@ def test_an_applied_file_is_refused_and_a_pending_one_is_written(
     settings = context.project.root / "preflight.toml"
     text = settings.read_text().replace('use = "own"', f'command = "{wrangler}"')
     settings.write_text(text)
-    for name, value in running.practice.environment.items():
+    for name, value in running.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(context.project.root)
     folder = context.project.migrations_folder

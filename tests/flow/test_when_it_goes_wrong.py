@@ -43,7 +43,7 @@ async def test_a_cut_connection_after_the_commit_counts_as_applied(practice: Ope
     context, running = practice("0057")
     session, wrangler = open_session(context, NAME)
     await walk_to(session, "applied")
-    running.inject(Fault.parse("dies-mid-apply,count=1"))
+    running.server.faults.set([Fault.parse("dies-mid-apply,count=1")])
 
     attempt = await try_step(session, "applied")
 
@@ -59,7 +59,7 @@ async def test_a_refused_apply_is_told_as_not_applied_and_may_be_tried_again(
     context, running = practice("0057")
     session, wrangler = open_session(context, NAME)
     await walk_to(session, "applied")
-    running.inject(Fault.parse("fails-mid-apply,count=1"))
+    running.server.faults.set([Fault.parse("fails-mid-apply,count=1")])
 
     attempt = await try_step(session, "applied")
 
@@ -155,7 +155,7 @@ async def test_killed_while_it_applies_it_is_observed_and_never_repeated(
     session, _ = open_session(context, NAME)
     await walk_to(session, "applied")
     session.close()
-    running.inject(Fault.parse("slow,scope=apply,milliseconds=3000"))
+    running.server.faults.set([Fault.parse("slow,scope=apply,milliseconds=3000")])
 
     script = tmp_path / "applies.py"
     script.write_text(
@@ -324,12 +324,12 @@ async def test_an_apply_that_nobody_answered_is_looked_at_until_somebody_answers
     context, running = practice("0057")
     session, wrangler = open_session(context, NAME)
     await walk_to(session, "applied")
-    running.inject(Fault.parse("lost-before,count=1"))
+    running.server.faults.set([Fault.parse("lost-before,count=1")])
 
     lost = await try_step(session, "applied")
-    running.inject(Fault.parse("api-down"))
+    running.server.faults.set([Fault.parse("api-down")])
     unseen = await try_step(session, "applied")
-    running.inject()
+    running.server.faults.set(())
     seen = await try_step(session, "applied")
     before = await ledger_count(wrangler, context)
     applied = await try_step(session, "applied")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
+from d1_preflight.actions.workspace import Folder
 from d1_preflight.adapters.localdb import open_read
 from d1_preflight.cli import main
 from d1_preflight.core.record.change_facts import RehearsalFacts
@@ -70,7 +70,7 @@ async def test_an_additive_migration_walks_a_short_path_to_a_signed_record(
     assert stock_verify(folder, signers, "record.toml", CLOSE, context.operator) != 0
     monkeypatch.chdir(context.project.root)
     assert main(["verify", ADDITIVE.removesuffix(".sql")]) == 4
-    assert len(running.messages) == 1
+    assert len(running.server.cloud.messages) == 1
 
 
 async def test_the_rebuild_tells_its_losses_leaks_nothing_and_its_backup_brings_them_back(
@@ -148,7 +148,7 @@ async def test_the_marks_of_autoincrement_are_those_of_the_target(practice: Open
     await try_step(session, "rehearsed")
 
     environment = session.environment
-    for folder in (copy_folder(environment), rehearsal_folder(environment)):
+    for folder in (Folder.COPY.of(environment), Folder.REHEARSAL.of(environment)):
         connection = open_read(environment.local.file(folder))
         kept = local_sequences(connection)
         connection.close()

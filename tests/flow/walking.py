@@ -11,7 +11,7 @@ from d1_preflight.adapters.system import SystemClock
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind, Step
 from d1_preflight.core.ports import Emit, Evidence, Wrangler, silent
 from d1_preflight.core.record.record import Attempt
-from d1_preflight.practice.run import PracticeRun
+from d1_preflight.practice.run import Practice
 from d1_preflight.practice.state import DATABASE_ID
 from d1_preflight.project_context import ProjectContext
 from d1_preflight.session import Session
@@ -123,9 +123,9 @@ async def walk_to(
         session.waive(step, "waived in a test")
 
 
-def by_hand(running: PracticeRun, sql: str) -> list[dict[str, object]]:
+def by_hand(running: Practice, sql: str) -> list[dict[str, object]]:
     """Run SQL on the practice database as a colleague would: past the wizard and the ledger."""
-    environment = running.practice.environment
+    environment = running.environment
     base, account = environment["CLOUDFLARE_API_BASE_URL"], environment["CLOUDFLARE_ACCOUNT_ID"]
     request = urllib.request.Request(  # noqa: S310 - the stand-in on 127.0.0.1
         f"{base}/accounts/{account}/d1/database/{DATABASE_ID}/query",
@@ -141,7 +141,7 @@ def by_hand(running: PracticeRun, sql: str) -> list[dict[str, object]]:
     return rows
 
 
-def in_ledger(running: PracticeRun, name: str) -> int:
+def in_ledger(running: Practice, name: str) -> int:
     """How often the practice ledger holds a migration."""
     counted = by_hand(running, f"SELECT count(*) AS n FROM d1_migrations WHERE name = '{name}'")
     return int(str(counted[0]["n"]))

@@ -23,6 +23,7 @@ from d1_preflight.core.record.record import Record
 from d1_preflight.core.record.signing import Signature
 from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.session import Session
+from no_source import NoSource
 
 if TYPE_CHECKING:
     from d1_preflight.actions.ports import Web
@@ -246,5 +247,6 @@ def open_session(
         wrangler=cast("Wrangler", unused),
         local=LocalDatabases(database.id),  # there is no copy yet
         web=cast("Web", unused),
+        source=NoSource(),
     )
     return Session(load_checklist(CHECKLIST, "small.toml", STEPS), environment)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from d1_preflight.practice import run
-from d1_preflight.practice.run import PracticeRun
+from d1_preflight.practice.run import Practice
 from d1_preflight.practice.state import ACCOUNT_ID, DATABASE_ID
 
 
@@ -17,12 +17,12 @@ from d1_preflight.practice.state import ACCOUNT_ID, DATABASE_ID
 class Client:
     """Calls the stand-in as wrangler does."""
 
-    running: PracticeRun
+    running: Practice
     http: httpx.Client
 
     @property
     def api(self) -> str:
-        return self.running.practice.environment["CLOUDFLARE_API_BASE_URL"]
+        return self.running.environment["CLOUDFLARE_API_BASE_URL"]
 
     def call(self, method: str, path: str, body: object = None) -> httpx.Response:
         address = f"{self.api}/accounts/{ACCOUNT_ID}{path}"
@@ -46,7 +46,7 @@ class Client:
 
     def apply(self, number: str) -> httpx.Response:
         """What `migrations apply` sends for one file of the project."""
-        (file,) = (self.running.practice.project / "migrations").glob(f"{number}_*.sql")
+        (file,) = (self.running.project / "migrations").glob(f"{number}_*.sql")
         insert = f"\nINSERT INTO \"d1_migrations\" (name)\nvalues ('{file.name}');"
         return self.query(file.read_text() + insert)
 
@@ -58,8 +58,8 @@ class Client:
         return mark
 
     def worker(self, path: str, token: str | None = None) -> httpx.Response:
-        known = token or self.running.practice.environment["WORKWAY_API_TOKEN"]
-        address = f"{self.running.practice.base_url}/worker/workway-api{path}"
+        known = token or self.running.environment["WORKWAY_API_TOKEN"]
+        address = f"{self.running.server.origin}/worker/workway-api{path}"
         return self.http.get(address, headers={"Authorization": f"Bearer {known}"})
 
     def graphql(self, query: str, **variables: object) -> dict[str, Any]:
@@ -68,8 +68,8 @@ class Client:
         return answer
 
 
-def client_of(running: PracticeRun) -> Client:
-    token = running.practice.environment["CLOUDFLARE_API_TOKEN"]
+def client_of(running: Practice) -> Client:
+    token = running.environment["CLOUDFLARE_API_TOKEN"]
     return Client(running, httpx.Client(headers={"Authorization": f"Bearer {token}"}))
 
 

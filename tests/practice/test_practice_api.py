@@ -90,7 +90,7 @@ def test_an_export_rebuilds_the_same_database(client: Client) -> None:
     copy.execute(sql)
     for row in client.rows(TABLES):
         quoted = "SELECT * FROM " + '"' + row["name"] + '"'
-        original = apsw.Connection(str(client.running.practice.project / ".practice/d1.sqlite"))
+        original = apsw.Connection(str(client.running.project / ".practice/d1.sqlite"))
         assert copy.execute(quoted).fetchall() == original.execute(quoted).fetchall()
     unsigned = finished["result"]["signed_url"].split("?")[0]
     assert httpx.get(unsigned).status_code == 404
@@ -159,12 +159,21 @@ def test_the_worker_knows_its_callers(client: Client) -> None:
 
 
 def test_the_webhook_keeps_what_slack_would_take(client: Client) -> None:
-    hook = client.running.practice.environment["PREFLIGHT_WEBHOOK"]
+    hook = client.running.environment["PREFLIGHT_WEBHOOK"]
     assert httpx.post(hook, json={"text": "0061 at 14:20"}).text == "ok"
     assert httpx.post(hook, json={"txt": "x"}).text == "no_text"
     assert httpx.post(hook, content=b"not json").status_code == 400
     assert httpx.post(f"{hook}x", json={"text": "guessed"}).status_code == 404
-    assert [message.text for message in client.running.messages] == ["0061 at 14:20"]
+    assert [message.text for message in client.running.server.cloud.messages] == ["0061 at 14:20"]
+
+
+SERVED = """
+import signal, sys
+from pathlib import Path
+from d1_preflight.practice.server import Server
+print(Server(Path(sys.argv[1])).start().origin, flush=True)
+signal.pause()
+"""
 
 
 def test_a_killed_stand_in_has_kept_what_it_answered(tmp_path: Path) -> None:
@@ -172,7 +181,7 @@ def test_a_killed_stand_in_has_kept_what_it_answered(tmp_path: Path) -> None:
     marks, counts = [], []
     for sql in ("DELETE FROM webhook_deliveries WHERE id > 9", "SELECT 1"):
         with subprocess.Popen(
-            (sys.executable, "-m", "d1_preflight.practice.server", str(state), "0"),
+            (sys.executable, "-c", SERVED, str(state)),
             stdout=subprocess.PIPE,
             text=True,
         ) as child:
@@ -194,7 +203,7 @@ def test_a_killed_stand_in_has_kept_what_it_answered(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("length", ["-5", "999999999999", "many"])
 def test_a_nonsense_length_is_refused(client: Client, length: str) -> None:
-    port = int(client.running.practice.base_url.rsplit(":", 1)[1])
+    port = int(client.running.server.origin.rsplit(":", 1)[1])
     with socket.create_connection(("127.0.0.1", port), timeout=5) as raw:
         head = f"POST /hooks/x HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
         raw.sendall(head.encode())
@@ -205,7 +214,9 @@ def test_every_call_of_the_api_is_remembered_in_order(client: Client) -> None:
     client.bookmark()
     client.query("SELECT 1")
     database = "/accounts/0123456789abcdef0123456789abcdef/d1/database"
-    assert [call.replace(database, "").split("/", 2)[2] for call in client.running.requests] == [
+    assert [
+        call.replace(database, "").split("/", 2)[2] for call in client.running.server.requests
+    ] == [
         "time_travel/bookmark",
         "query",
     ]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d1_preflight.practice.dump import NotExportable, dump
+from d1_preflight.practice.d1_api import NotExportable, dump
 from d1_preflight.practice.engine import Database
 from d1_preflight.practice.results import Value
 

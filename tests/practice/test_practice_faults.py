@@ -34,7 +34,7 @@ def test_what_is_not_a_fault_is_refused_with_the_list(text: str) -> None:
 def test_an_error_is_answered_as_cloudflare_would(
     client: Client, fault: str, status: int, code: int
 ) -> None:
-    client.running.inject(Fault.parse(f"{fault},count=1"))
+    client.running.server.faults.set([Fault.parse(f"{fault},count=1")])
     answer = client.query("SELECT 1")
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (status, code)
     assert (fault == "rate-limited") == ("Retry-After" in answer.headers)
@@ -42,7 +42,7 @@ def test_an_error_is_answered_as_cloudflare_would(
 
 
 def test_api_down_closes_the_connection_as_often_as_told(client: Client) -> None:
-    client.running.inject(Fault.parse("api-down,count=2"))
+    client.running.server.faults.set([Fault.parse("api-down,count=2")])
     for _ in range(2):
         with pytest.raises(httpx.TransportError):
             client.query("SELECT 1")
@@ -50,7 +50,7 @@ def test_api_down_closes_the_connection_as_often_as_told(client: Client) -> None
 
 
 def test_slow_answers_late(client: Client) -> None:
-    client.running.inject(Fault.parse("slow,milliseconds=150"))
+    client.running.server.faults.set([Fault.parse("slow,milliseconds=150")])
     begun = time.monotonic()
     assert client.query("SELECT 1").status_code == 200
     assert time.monotonic() - begun >= 0.15
@@ -60,7 +60,7 @@ def test_slow_answers_late(client: Client) -> None:
 def test_a_cut_connection_says_nothing_about_what_was_done(
     client: Client, fault: str, *, recorded: bool
 ) -> None:
-    client.running.inject(Fault.parse(fault))
+    client.running.server.faults.set([Fault.parse(fault)])
     with pytest.raises(httpx.TransportError):
         client.apply("0061")
     assert ("0061_rebuild_teams_remove_deprecated.sql" in client.ledger()) is recorded
@@ -68,7 +68,7 @@ def test_a_cut_connection_says_nothing_about_what_was_done(
 
 
 def test_fails_mid_apply_leaves_nothing_behind(client: Client) -> None:
-    client.running.inject(Fault.parse("fails-mid-apply"))
+    client.running.server.faults.set([Fault.parse("fails-mid-apply")])
     assert client.apply("0061").status_code == 500
     tables = [row["name"] for row in client.rows("SELECT name FROM sqlite_schema")]
     assert "teams_new" not in tables
@@ -76,7 +76,7 @@ def test_fails_mid_apply_leaves_nothing_behind(client: Client) -> None:
 
 
 def test_faults_of_the_apply_spare_all_other_calls(client: Client) -> None:
-    client.running.inject(Fault.parse("lost-before,count=1"))
+    client.running.server.faults.set([Fault.parse("lost-before,count=1")])
     assert client.count("teams") == 112
     assert client.query("INSERT INTO plan_limits VALUES ('x', 1, 1.0)").status_code == 200
     with pytest.raises(httpx.TransportError):
@@ -85,7 +85,7 @@ def test_faults_of_the_apply_spare_all_other_calls(client: Client) -> None:
 
 
 def test_faults_can_be_switched_while_it_runs(client: Client) -> None:
-    address = f"{client.running.practice.base_url}/practice/faults"
+    address = f"{client.running.server.origin}/practice/faults"
     assert httpx.post(address, json={"faults": ["forbidden"]}).status_code == 200
     assert client.query("SELECT 1").status_code == 403
     assert client.worker("/health").status_code == 200

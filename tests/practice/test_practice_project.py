@@ -19,8 +19,8 @@ from d1_preflight.practice.project import (
     next_of,
     refuse_other_choices,
 )
+from d1_preflight.practice.run import settings_toml
 from d1_preflight.practice.server import AlreadyRunning
-from d1_preflight.practice.settings import settings_toml
 from d1_preflight.practice.state import ACCOUNT_ID, DATABASE_ID, DATABASE_NAME
 from practice.conftest import Client, client_of
 
@@ -79,17 +79,17 @@ def test_a_later_start_goes_on_where_it_was_left(tmp_path: Path, no_login: None)
     with run.start(tmp_path / "p") as running:
         client = client_of(running)
         client.query("DELETE FROM webhook_deliveries")
-        mark, secret = client.bookmark(), running.practice.environment["PREFLIGHT_WEBHOOK"]
+        mark, secret = client.bookmark(), running.environment["PREFLIGHT_WEBHOOK"]
     with run.start(tmp_path / "p") as running:
         client = client_of(running)
         assert client.count("webhook_deliveries") == 0
         assert client.bookmark() == mark
         assert (
-            running.practice.environment["PREFLIGHT_WEBHOOK"].split("/hooks/")[1]
+            running.environment["PREFLIGHT_WEBHOOK"].split("/hooks/")[1]
             == secret.split("/hooks/")[1]
         )
         settings = (tmp_path / "p" / "preflight.toml").read_text()
-        assert running.practice.base_url in settings
+        assert running.server.origin in settings
 
 
 def test_the_settings_are_read_and_keep_what_the_operator_changed(
@@ -99,25 +99,25 @@ def test_the_settings_are_read_and_keep_what_the_operator_changed(
     path = tmp_path / "p" / "preflight.toml"
     with run.start(tmp_path / "p") as running:
         settings = load_settings(path.read_text())
-        worker = f"{running.practice.base_url}/worker/workway-api"
+        worker = f"{running.server.origin}/worker/workway-api"
         assert [e.url for e in settings.verification.endpoints] == [
             f"{worker}/health",
             f"{worker}/users/me",
         ]
-        assert settings.verification.endpoints[1].bearer_env in running.practice.environment
-        assert settings.notify.webhook_env in running.practice.environment
+        assert settings.verification.endpoints[1].bearer_env in running.environment
+        assert settings.notify.webhook_env in running.environment
         edited = path.read_text().replace("watch_minutes = 1", "watch_minutes = 7")
     (tmp_path / "p" / ".practice" / "port").unlink()
     path.write_text(edited)
     with run.start(tmp_path / "p") as running:
         settings = load_settings(path.read_text())
         assert settings.verification.watch_minutes == 7
-        assert settings.verification.endpoints[0].url.startswith(running.practice.base_url + "/")
+        assert settings.verification.endpoints[0].url.startswith(running.server.origin + "/")
 
 
 def test_two_runs_never_serve_one_folder(client: Client, no_login: None) -> None:
     del no_login
-    folder = client.running.practice.project
+    folder = client.running.project
     with pytest.raises(AlreadyRunning, match=re.escape(str(folder))):
         run.start(folder)
     assert client.count("teams") == 112
@@ -150,7 +150,7 @@ def test_practice_does_not_run_next_to_a_real_login(name: str) -> None:
 
 
 def test_its_own_environment_is_no_real_login(client: Client) -> None:
-    own = dict(client.running.practice.environment)
+    own = dict(client.running.environment)
     assert set(own) & set(run.REAL_LOGINS)
     assert set(own) & set(run.OTHER_ADDRESSES)
 

@@ -22,11 +22,11 @@ Versions = Callable[[str], Awaitable[Toolchain]]
 async def heard(folder: Path, toolchain: Toolchain, *, worker: str = "workway-api") -> TailCount:
     """What comes in once the Worker's query fails; the tail ends by itself over the limit."""
     with run.start(folder) as running:
-        environ = {"PATH": os.environ["PATH"], **running.practice.environment}
+        environ = {"PATH": os.environ["PATH"], **running.environment}
         context = open_context(start=folder, environ=environ, target="practice")
         context = replace(context, _toolchain=toolchain)
         environment = context.environment("tail", context.store("tail"))
-        running._server.cloud.query("ALTER TABLE users RENAME COLUMN email TO mail")
+        running.server.cloud.query("ALTER TABLE users RENAME COLUMN email TO mail")
         return await listen(environment, worker, 90.0, Decimal("0.1"))
 
 

@@ -36,7 +36,7 @@ class Wrangler:
     toolchain: Toolchain
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        practice = self.client.running.practice
+        practice = self.client.running
         return subprocess.run(
             (*self.toolchain.argv, *arguments),
             cwd=practice.project,
@@ -59,7 +59,7 @@ def start(
     tmp_path: Path, wrangler_command: Toolchain, no_login: None
 ) -> Iterator[Callable[[str], Wrangler]]:
     del no_login
-    started: list[run.PracticeRun] = []
+    started: list[run.Practice] = []
 
     def begin(chosen: str) -> Wrangler:
         started.append(run.start(tmp_path / "project", next=chosen))
@@ -67,7 +67,7 @@ def start(
 
     yield begin
     for running in started:
-        running.stop()
+        running.server.close()
 
 
 @pytest.mark.matrix  # the walks of tests/flow ask what they need
@@ -168,13 +168,13 @@ def test_errors_reach_the_operator_as_cloudflare_s_would(
     wrong = wrangler("d1", "execute", DB, "--remote", "--json", "--command=selec 1")
     notes = json.loads(wrong.stdout)["error"]["notes"]
     assert notes == [{"text": 'near "selec": syntax error at offset 0: SQLITE_ERROR [code: 7500]'}]
-    wrangler.client.running.inject(Fault.parse("unauthorized"))
+    wrangler.client.running.server.faults.set([Fault.parse("unauthorized")])
     refused = wrangler("d1", "execute", DB, "--remote", "--json", "--command=SELECT 1")
     assert json.loads(refused.stdout)["error"]["code"] == 10000
-    wrangler.client.running.inject(Fault.parse("rate-limited"))
+    wrangler.client.running.server.faults.set([Fault.parse("rate-limited")])
     slowed = wrangler("d1", "execute", DB, "--remote", "--json", "--command=SELECT 1")
     assert json.loads(slowed.stdout)["error"]["retryAfterMs"] == 7_000
-    wrangler.client.running.inject(Fault.parse("dies-mid-apply,count=1"))
+    wrangler.client.running.server.faults.set([Fault.parse("dies-mid-apply,count=1")])
     died = wrangler("d1", "migrations", "apply", DB, "--remote")
     assert died.returncode == 1
     assert wrangler.client.ledger()[-1] == "0062_migrate_role_format.sql"
@@ -185,7 +185,7 @@ def test_the_sample_migrations_make_the_same_schema_on_real_local_d1(
     tmp_path: Path,
 ) -> None:
     wrangler = start("0057")
-    folder = wrangler.client.running.practice.project / "migrations"
+    folder = wrangler.client.running.project / "migrations"
     for migration in migrations():
         if int(migration.name[:4]) <= LAST_OF_HISTORY:
             (folder / migration.name).unlink()

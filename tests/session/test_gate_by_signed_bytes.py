@@ -14,7 +14,7 @@ from d1_preflight.actions.preconditions import require_local_databases, require_
 from d1_preflight.actions.standing import read_signed_plan
 from d1_preflight.actions.surroundings import require_same_files
 from d1_preflight.adapters.local import LocalDatabases
-from d1_preflight.adapters.project_files import ProjectFiles, open_project
+from d1_preflight.adapters.project_files import ProjectFiles, open_surroundings
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.record.apply_facts import GoFacts
 from d1_preflight.core.record.facts import instant
@@ -160,7 +160,7 @@ class ProjectTexts:
 
 
 def read_environment(root: Path) -> Environment:
-    project = open_project(root, environ={})
+    project = open_surroundings(root, environ={}).project
     files = ProjectFiles(project)
     fake = open_session(MemoryStore()).environment
     names = ("preflight.toml", "checklists/d1.toml")

@@ -7,9 +7,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from d1_preflight.actions.rewrite_tried import against_rewrite
 from d1_preflight.adapters.wrangler.toolchain import Toolchain
 from d1_preflight.board import Board
+from d1_preflight.board.rewrite import against_rewrite
 from d1_preflight.core.errors import PreflightError, UsageError
 from d1_preflight.project_context import ProjectContext, open_context
 from d1_preflight.session import Session

@@ -25,6 +25,7 @@ from d1_preflight.core.record.record import Outcome
 from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.core.remedies.fix import Fix
 from d1_preflight.session import Session
+from no_source import NoSource
 from plain.fakes import MemoryStore, ReadySigner, UnwrittenFiles
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def scene_tools(
         wrangler=cast("Wrangler", unused),
         local=cast("Local", unused),
         web=cast("Web", unused),
+        source=NoSource(),
     )
 
 

@@ -68,7 +68,7 @@ PROJECT = """
 import argparse, os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from d1_preflight.adapters.ledger_cache import open_ledger_cache
+from d1_preflight.adapters.first_paint_cache import open_ledger_cache
 from d1_preflight.adapters.project_files import open_surroundings
 from d1_preflight.commands.faces import first_paint
 

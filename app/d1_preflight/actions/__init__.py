@@ -8,20 +8,17 @@ if TYPE_CHECKING:
 
     from d1_preflight.actions.context import StepAction
 
-    SECTIONS: tuple[Mapping[str, StepAction], ...]
     STEPS: Mapping[str, StepAction]
     ADOPTION_STEPS: Mapping[str, StepAction]
 
 
 def __getattr__(name: str) -> object:
-    """`SECTIONS`, the actions of each section in the checklist's order; `STEPS`, all by name.
+    """`STEPS`, the actions of all sections by name.
 
     `ADOPTION_STEPS` are those of an adoption's checklist; a migration's may not name its own ones.
 
     They are loaded when a step is first looked for: the board paints without them.
     """
-    if name == "SECTIONS":
-        return _sections()
     if name == "STEPS":
         return _steps()
     if name == "ADOPTION_STEPS":
@@ -30,7 +27,8 @@ def __getattr__(name: str) -> object:
 
 
 @cache
-def _sections() -> "tuple[Mapping[str, StepAction], ...]":
+def sections() -> "tuple[Mapping[str, StepAction], ...]":
+    """The actions of each section, in the checklist's order."""
     from d1_preflight.actions import (
         apply,
         classification,
@@ -45,19 +43,18 @@ def _sections() -> "tuple[Mapping[str, StepAction], ...]":
         running_code,
         timing,
         verification,
-        worker_deployed,
     )
 
     modules = (
         classification, rehearsal, losses, data_safety, rollback, running_code, deploy_order,
-        readiness, timing, go, apply, verification, worker_deployed, close,
+        readiness, timing, go, apply, verification, close,
     )  # fmt: skip
     return tuple(module.STEPS for module in modules)
 
 
 @cache
 def _steps() -> "Mapping[str, StepAction]":
-    return {name: action for section in _sections() for name, action in section.items()}
+    return {name: action for section in sections() for name, action in section.items()}
 
 
 @cache

@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from d1_preflight.actions.apply_end import By, look_again, looked, settled
+from d1_preflight.actions.apply_end import By, look_again, look_unseen, looked
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.preconditions import (
     require_bookmark,
@@ -62,7 +62,6 @@ class _Recorded:
 
     whose: str
     names: frozenset[str]
-    is_own: bool = False
 
 
 async def compare_files(context: StepContext) -> Outcome:
@@ -258,18 +257,12 @@ async def adopt_ledger(context: StepContext) -> Outcome:
 
 
 async def _observe_unseen(context: StepContext) -> Outcome:
-    """After a write whose end nobody saw: look until it is certain, and write nothing."""
-    environment, names = context.environment, context.facts(AdoptedFacts).names
-    if environment.wrangler.is_writing():
-        words = "The earlier write is still running on this machine. Check again in a moment."
-        return Outcome(Status.UNKNOWN, words)
-    left: tuple[Evidence, ...] = ()
-    try:
-        left = environment.wrangler.recover(context.step.id)
-        look = await settled(context, lambda seen: _are_there(seen, names))
-    except PreflightError as error:
-        words = f"The target could not be read: {error.message} {error.hint}".strip()
-        return Outcome(Status.UNKNOWN, words, evidence=left)
+    """After a write whose end nobody saw: what became of it."""
+    names = context.facts(AdoptedFacts).names
+    found = await look_unseen(context, "write", lambda seen: _are_there(seen, names))
+    if isinstance(found, Outcome):
+        return found
+    look, left = found
     evidence, facts = (*left, *look.evidence), ApplyFacts(observed=True)
     if _are_there(look.observation, names):
         return _written(look.observation, names, replace(facts, by=By.UNKNOWN), evidence)

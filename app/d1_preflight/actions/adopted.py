@@ -8,7 +8,7 @@ from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.actions.data_safety import export_args
 from d1_preflight.actions.go import prepare_signer, signer_prompts
 from d1_preflight.actions.target import call_target, observe, relative, shown
-from d1_preflight.actions.workspace import backup_folder, restore_folder
+from d1_preflight.actions.workspace import Folder
 from d1_preflight.core.checklist.answers import ANSWER_LABELS, KEPT, ROLLED_BACK
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.format import plural
@@ -37,7 +37,7 @@ def back_up_plan(context: StepContext) -> Sequence[str]:
     tables = _ledgers(context)
     if not tables:
         return ("nothing: the target has no ledger with rows",)
-    path = backup_folder(context.environment) / "ledgers.sql"
+    path = Folder.BACKUP.of(context.environment) / "ledgers.sql"
     return (shown(context.environment, export_args(context.environment, tables, path)),)
 
 
@@ -47,7 +47,7 @@ async def back_up_ledgers(context: StepContext) -> Outcome:
     if not tables:
         words = "The target has no ledger with rows: there is nothing to back up."
         return Outcome(Status.PROVED, words)
-    folder = backup_folder(environment) / context.evidence_name
+    folder = Folder.BACKUP.of(environment) / context.evidence_name
     output = folder / "ledgers.sql"
     with writing(folder, "Nothing was backed up."):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ async def back_up_ledgers(context: StepContext) -> Outcome:
     with writing(output, "Nothing was backed up."):
         output.chmod(0o600)
         size = output.stat().st_size
-    persist = restore_folder(environment) / "ledgers"
+    persist = Folder.RESTORE.of(environment) / "ledgers"
     loads = await asyncio.to_thread(environment.local.load_dump, persist, output)
     facts = BackupFacts(export=ExportFacts(file=relative(environment, output), bytes=size))
     if loads:

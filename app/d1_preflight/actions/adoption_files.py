@@ -1,7 +1,6 @@
 """The files of an adoption: the project's, and what they are together, by hash and name."""
 
-from collections.abc import Container, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Container, Sequence
 
 from d1_preflight.actions.ports import Files
 from d1_preflight.core.errors import MigrationUnreadable
@@ -12,9 +11,11 @@ class AdoptionFiles:
     """A project's files as an adoption sees them; `about` are those that it wrote rows for."""
 
     def __init__(self, project: Files, name: str, about: Container[str] | None = None) -> None:
-        self._project = project
-        self._name = name
-        self._about = about
+        self._project, self._name, self._about = project, name, about
+        self.down_path, self.write_down = project.down_path, project.write_down
+        self.config_sha256, self.sha256 = project.config_sha256, project.sha256
+        self.journal, self.stage = project.journal, project.stage
+        self.target_config, self.account_config = project.target_config, project.account_config
 
     def files(self) -> Sequence[MigrationFile]:
         """The one text that the adoption is about: every file's hash and name, a line each."""
@@ -36,38 +37,6 @@ class AdoptionFiles:
         """None: an adoption is undone by a query."""
         del stem
         return None
-
-    def down_path(self, stem: str) -> Path:
-        """As in the project."""
-        return self._project.down_path(stem)
-
-    def write_down(self, stem: str, text: str) -> Path:
-        """As in the project."""
-        return self._project.write_down(stem, text)
-
-    def config_sha256(self) -> str:
-        """The sha256 of the configuration's bytes."""
-        return self._project.config_sha256()
-
-    def sha256(self, name: str) -> str:
-        """The sha256 of a file of the project's root."""
-        return self._project.sha256(name)
-
-    def journal(self) -> Mapping[str, int]:
-        """As in the project."""
-        return self._project.journal()
-
-    def stage(self, migration: Migration, folder: Path, more: str = "") -> Path:
-        """As in the project."""
-        return self._project.stage(migration, folder, more)
-
-    def target_config(self) -> Path:
-        """The configuration with the target's uuid alone."""
-        return self._project.target_config()
-
-    def account_config(self) -> Path:
-        """The configuration with the account alone."""
-        return self._project.account_config()
 
 
 def _escaped(name: str) -> str:

@@ -10,12 +10,17 @@ from enum import StrEnum
 from math import ceil
 
 from d1_preflight.actions.context import StepContext
-from d1_preflight.actions.look_after import look_after
 from d1_preflight.actions.rehearse_again import carried
-from d1_preflight.actions.rows_now import as_database, rows_now
 from d1_preflight.actions.target import Look, failure_words, observe
-from d1_preflight.actions.values import local_of, touched_tables, value_question
-from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
+from d1_preflight.actions.values import (
+    as_database,
+    local_of,
+    look_after,
+    rows_now,
+    touched_tables,
+    value_question,
+)
+from d1_preflight.actions.workspace import Folder
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.apply_facts import ApplyFacts
@@ -87,20 +92,35 @@ async def conclude(
     return Outcome(Status.FAILED, words, facts, everything)
 
 
-async def observe_unseen(context: StepContext) -> Outcome:
-    """After an apply whose end nobody saw: look until it is certain, and write nothing."""
-    environment = context.environment
-    if environment.wrangler.is_writing():
-        words = "The earlier apply is still running on this machine. Check again in a moment."
+async def look_unseen(
+    context: StepContext, what: str, is_there: Callable[[Observation], bool]
+) -> tuple[Look, tuple[Evidence, ...]] | Outcome:
+    """After a write whose end nobody saw: look until it is certain, and write nothing.
+
+    Beside the look the evidence that was left; an outcome where there is nothing to see yet.
+    """
+    wrangler = context.environment.wrangler
+    if wrangler.is_writing():
+        words = f"The earlier {what} is still running on this machine. Check again in a moment."
         return Outcome(Status.UNKNOWN, words)
     left: tuple[Evidence, ...] = ()
     try:
-        left = environment.wrangler.recover(context.step.id)
-        name = environment.name
-        look = await settled(context, lambda seen: seen.ledger_row(name) is not None)
+        left = wrangler.recover(context.step.id)
+        return await settled(context, is_there), left
     except PreflightError as error:  # whatever the cause, not having looked tells nothing
         words = f"The target could not be read: {failure_words(error)}"
         return Outcome(Status.UNKNOWN, words, evidence=left)
+
+
+async def observe_unseen(context: StepContext) -> Outcome:
+    """After an apply whose end nobody saw: what became of it."""
+    environment = context.environment
+    found = await look_unseen(
+        context, "apply", lambda seen: seen.ledger_row(environment.name) is not None
+    )
+    if isinstance(found, Outcome):
+        return found
+    look, left = found
     seen, evidence = look.observation, (*left, *look.evidence)
     facts = ApplyFacts(observed=True)
     if environment.name in seen.applied:
@@ -230,14 +250,14 @@ async def _held_by(
     environment, touched = context.environment, touched_tables(context)
     if context.facts(RehearsalFacts).schema_after != context.facts(CopyFacts).schema:
         return Found.BEFORE, (), ()  # one transaction: it would have changed the schema, too
-    if not touched or not environment.local.file(copy_folder(environment)).is_file():
+    if not touched or not environment.local.file(Folder.COPY.of(environment)).is_file():
         return (Found.UNKNOWN, touched, ()) if touched else (Found.BEFORE, (), ())
-    question = value_question(environment, copy_folder(environment), touched)
+    question = value_question(environment, Folder.COPY.of(environment), touched)
     look = await observe(environment, extra=question.statements, emit=context.emit)
     values = question.read(look.extra)
     if not values.moved and not values.unsure:
         return Found.BEFORE, (), look.evidence
-    rehearsed = local_of(environment, rehearsal_folder(environment), touched)
+    rehearsed = local_of(environment, Folder.REHEARSAL.of(environment), touched)
     if not values.unsure and dict(values.found) == {t: rehearsed.get(t) for t in values.found}:
         return Found.CHANGED, values.moved, look.evidence
     return await _by_rows(context, seen.schema, (*values.moved, *values.unsure))

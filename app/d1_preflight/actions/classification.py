@@ -11,7 +11,7 @@ from d1_preflight.actions.header import (
     header_prompts,
     why,
 )
-from d1_preflight.actions.losses import declared_reason, declares_after_rehearsal
+from d1_preflight.actions.losses import LOSS_REASON, declared_reason, declares_after_rehearsal
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.findings import Analysis, Finding, Kind, Refusal, Severity
 from d1_preflight.core.format import count, plural
@@ -62,12 +62,7 @@ def finding_prompts(context: StepContext) -> Sequence[Prompt]:
                 choices=tables,
                 optional=True,
             ),
-            Prompt(
-                "loss_reason",
-                PromptKind.TEXT,
-                "You declare the marked losses. Why is each acceptable, in one sentence?",
-                after="losses",
-            ),
+            LOSS_REASON,
         ]
     return tuple(asked)
 

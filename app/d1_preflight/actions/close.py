@@ -6,10 +6,9 @@ from pathlib import Path
 
 from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.actions.go import prepare_signer, signer_prompts
-from d1_preflight.actions.kept_values import KeptValues, is_data_alone, look_at_kept
-from d1_preflight.actions.target import observe
-from d1_preflight.actions.values import touched_tables, value_question
-from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
+from d1_preflight.actions.target import Look, observe
+from d1_preflight.actions.values import local_of, rehearsed_question, touched_tables, value_question
+from d1_preflight.actions.workspace import Folder
 from d1_preflight.core.checklist.answers import (
     ANSWER_LABELS,
     FIXED_MANUALLY,
@@ -18,7 +17,7 @@ from d1_preflight.core.checklist.answers import (
     answer_label,
 )
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
-from d1_preflight.core.errors import NotAllowed
+from d1_preflight.core.errors import NotAllowed, RemoteFailed
 from d1_preflight.core.format import count, noun_for
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.apply_facts import (
@@ -31,10 +30,12 @@ from d1_preflight.core.record.apply_facts import (
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, row_counts
 from d1_preflight.core.record.facts import NO_ITEMS, instant
 from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.core.rows.values import ValueQuestion, Values
 from d1_preflight.core.schema.schema import Schema, diff, tables_of
 from d1_preflight.core.schema.table import countable
 from d1_preflight.core.target.snapshot import Observation
 from d1_preflight.core.verify.timeline import TIMELINE, read_timeline
+from d1_preflight.lazy_dataclass import dataclass
 
 _NAMED = 3
 _NOT_THERE = -1
@@ -51,6 +52,21 @@ _BRIEF = Prompt(
     choices=("nobody noticed", "somebody did, or there is more to tell the team"),
 )  # fmt: skip
 """The verdict of most days by one key; everything else is a sentence."""
+_CHEAP_ROWS = 100_000
+"""Where the schema shows that it was kept, larger tables are not read once more for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptValues:
+    """What the close says of the values: in words, and the tables that moved or were put back.
+
+    Of a change of data alone neither the schema nor the ledger shows that it stands. On a living
+    database values move all the time: what moved is named; only values from before contradict.
+    """
+
+    words: str = ""
+    moved: tuple[str, ...] = ()
+    put_back: tuple[str, ...] = ()
 
 
 def close_prompts(context: StepContext) -> Sequence[Prompt]:
@@ -129,8 +145,8 @@ def _found(context: StepContext, seen: Observation) -> CloseFacts:
     if end == KEPT:
         return facts
     environment = context.environment
-    rehearsed = _differences(context, seen.schema, rehearsal_folder(environment))
-    before = _differences(context, seen.schema, copy_folder(environment))
+    rehearsed = _differences(context, seen.schema, Folder.REHEARSAL.of(environment))
+    before = _differences(context, seen.schema, Folder.COPY.of(environment))
     return replace(
         facts,
         differs=NO_ITEMS if rehearsed is None else rehearsed,
@@ -186,9 +202,9 @@ def _contradicted(context: StepContext, seen: Observation) -> tuple[Status, str]
     """How the database contradicts the answer; None if it agrees. Unknown is no agreement."""
     environment, end = context.environment, context.answer("end")
     recorded = context.facts(RehearsalFacts).schema_after
-    rehearsed = _is_same(context, seen.schema, recorded, rehearsal_folder(environment))
+    rehearsed = _is_same(context, seen.schema, recorded, Folder.REHEARSAL.of(environment))
     recorded = context.facts(CopyFacts).schema
-    before = _is_same(context, seen.schema, recorded, copy_folder(environment))
+    before = _is_same(context, seen.schema, recorded, Folder.COPY.of(environment))
     if end == KEPT and seen.ledger_row(environment.name) is None:
         words = f"The ledger no longer has a row for {environment.name}, so it was not kept."
         return Status.FAILED, words
@@ -208,7 +224,7 @@ def _contradicted(context: StepContext, seen: Observation) -> tuple[Status, str]
 
 async def _rows_contradict(context: StepContext) -> tuple[Status, str] | None:
     """Of a change of data alone the schema tells nothing: the touched tables' values do."""
-    environment, persist = context.environment, copy_folder(context.environment)
+    environment, persist = context.environment, Folder.COPY.of(context.environment)
     touched = touched_tables(context)
     if not is_data_alone(context) or not touched:
         return None
@@ -229,7 +245,7 @@ async def _rows_contradict(context: StepContext) -> tuple[Status, str] | None:
 def _not_rolled_back(context: StepContext, seen: Observation, before: bool | None) -> str:
     if before:
         return ""
-    words = _differences(context, seen.schema, copy_folder(context.environment)) or ()
+    words = _differences(context, seen.schema, Folder.COPY.of(context.environment)) or ()
     more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
     named = f": {'; '.join(words[:_NAMED])}{more}" if words else ""
     return (
@@ -266,6 +282,59 @@ def _differences(context: StepContext, now: Schema, persist: Path) -> tuple[str,
     if not local.file(persist).is_file():
         return None
     return tuple(change.words for change in diff(local.schema(persist), now))
+
+
+async def look_at_kept(context: StepContext) -> tuple[Look, KeptValues]:
+    """Ledger and schema, and in the same read the values of what the migration touched."""
+    environment, keep = context.environment, context.evidence_name
+    question, missing = _question(context)
+    try:
+        look = await observe(environment, extra=question.statements, keep=keep, emit=context.emit)
+    except RemoteFailed as error:
+        if not question.statements or "no such" not in error.message:
+            raise
+        words = f"Values were not compared: {error.message}"
+        return await observe(environment, keep=keep, emit=context.emit), KeptValues(words)
+    return look, KeptValues(missing) if missing else _compared(context, question.read(look.extra))
+
+
+def is_data_alone(context: StepContext) -> bool:
+    """Whether the migration changed rows and nothing of the schema."""
+    return context.facts(RehearsalFacts).schema_after == context.facts(CopyFacts).schema
+
+
+def _question(context: StepContext) -> tuple[ValueQuestion, str]:
+    """What is asked, or why nothing can be compared."""
+    if not context.environment.local.file(Folder.REHEARSAL.of(context.environment)).is_file():
+        words = "Values were not compared: the rehearsal is not on this machine."
+        return ValueQuestion(), words if is_data_alone(context) else ""
+    try:
+        question = rehearsed_question(context)
+    except NotAllowed as error:
+        return ValueQuestion(), f"Values were not compared: {error.message}"
+    counts = row_counts(context.facts(RehearsalFacts).counts_after)
+    rows = sum(counts.get(table, 0) for table in question.tables)
+    if rows > _CHEAP_ROWS and not is_data_alone(context):
+        return ValueQuestion(), ""
+    return question, ""
+
+
+def _compared(context: StepContext, values: Values) -> KeptValues:
+    said = []
+    if values.moved:
+        said.append(f"Since the rehearsal, values moved in {values.words(values.moved)}.")
+    if values.unsure:
+        said.append(f"Too long to compare by a query: rows of {', '.join(values.unsure)}.")
+    return KeptValues(" ".join(said), values.moved, _tables_put_back(context, values))
+
+
+def _tables_put_back(context: StepContext, values: Values) -> tuple[str, ...]:
+    """The tables that hold exactly what they held before, of a change of data alone."""
+    environment, copy = context.environment, Folder.COPY.of(context.environment)
+    if not is_data_alone(context) or not environment.local.file(copy).is_file():
+        return ()
+    before = local_of(environment, copy, values.moved)
+    return tuple(t for t in values.moved if t in before and values.found[t] == before[t])
 
 
 def require_checklist_of_go(context: StepContext) -> None:

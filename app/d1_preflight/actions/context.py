@@ -8,7 +8,6 @@ from pathlib import Path
 from d1_preflight.actions.ports import (
     Files,
     Local,
-    NoSource,
     Progress,
     Signer,
     Store,
@@ -31,11 +30,6 @@ from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
 from d1_preflight.core.target.wrangler_output import StatementResult, explain_failure
 from d1_preflight.core.verify.chain import ClosedRecord
 from d1_preflight.lazy_dataclass import dataclass
-
-
-def unlimited(_files: int) -> AbstractContextManager[None]:
-    """Bound no judgement."""
-    return nullcontext()
 
 
 @dataclass(slots=True)
@@ -73,12 +67,12 @@ class Environment:
     wrangler: Wrangler
     local: Local
     web: Web
-    source: WorkerSource = field(default_factory=NoSource)
+    source: WorkerSource
     cache: TargetCache = field(default_factory=TargetCache)
     meter: Meter = field(default_factory=Meter)
     read: Mapping[str, str] = field(default_factory=dict)
     closed_records: Callable[[], Sequence[ClosedRecord]] = tuple
-    limit: Callable[[int], AbstractContextManager[None]] = unlimited
+    limit: Callable[[int], AbstractContextManager[None]] = lambda _files: nullcontext()
     """Bounds the judgement of so many files: raises NotJudged in its body."""
 
     def metered(self) -> "Environment":

@@ -31,13 +31,7 @@ from d1_preflight.actions.values import (
     touched_tables,
     with_shadows,
 )
-from d1_preflight.actions.workspace import (
-    backup_folder,
-    copied_rows,
-    copy_folder,
-    restore_folder,
-    restored_folder,
-)
+from d1_preflight.actions.workspace import Folder
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.format import date, duration, plural
 from d1_preflight.core.ports import Evidence
@@ -56,7 +50,7 @@ from d1_preflight.core.record.safety_facts import (
 )
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import tables_of
-from d1_preflight.core.schema.table import Table, TableKind, countable
+from d1_preflight.core.schema.table import TableKind, countable
 from d1_preflight.core.target.snapshot import Observation
 from d1_preflight.core.target.wrangler_output import explain_failure
 from d1_preflight.disk import writing
@@ -120,7 +114,7 @@ async def back_up(context: StepContext) -> Outcome:
     if not tables:
         return _nothing_to_back_up(context)
     started = environment.clock.monotonic()
-    folder = backup_folder(environment) / context.evidence_name
+    folder = Folder.BACKUP.of(environment) / context.evidence_name
     wanted = with_shadows(environment, tables)
     at_hand = None
     if _copy_is_recent(context):
@@ -174,7 +168,7 @@ def _from_copy(
 
     They hold the target as it was then. The apply is held where a touched table moved since.
     """
-    persist, made = copy_folder(environment), copied_rows(environment)
+    persist, made = Folder.COPY.of(environment), Folder.COPIED_ROWS.of(environment)
     if not environment.local.file(persist).is_file():
         return None
     copies = {copy.table: copy for copy in map(environment.local.open_copy, made.glob("*.rows"))}
@@ -253,13 +247,10 @@ async def prove_backup(context: StepContext) -> Outcome:
     return Outcome(Status.PROVED, words, facts)
 
 
-def _known(environment: Environment) -> tuple[Table, ...]:
-    return tables_of(environment.prior_schema())
-
-
 def _exportable(environment: Environment, tables: Sequence[str]) -> tuple[str, ...]:
     """D1's export refuses virtual tables, and then the whole export."""
-    virtual = {t.name for t in _known(environment) if t.kind is TableKind.VIRTUAL}
+    known = tables_of(environment.prior_schema())
+    virtual = {t.name for t in known if t.kind is TableKind.VIRTUAL}
     return tuple(table for table in tables if table not in virtual)
 
 
@@ -301,7 +292,7 @@ async def _export(
 
 def _compared(environment: Environment, copy: RowCopy) -> RestoredTable:
     """Compare every cell by type and value; a difference is named by place, never by value."""
-    difference = environment.local.compare_copy(copy, restored_folder(environment))
+    difference = environment.local.compare_copy(copy, Folder.RESTORED.of(environment))
     words = difference.words if difference else "identical"
     return RestoredTable(table=copy.table, rows=copy.rows, identical=not difference, words=words)
 
@@ -311,14 +302,14 @@ async def _export_loads(context: StepContext) -> str:
     if export is None or not export.file:
         return "there is no export"
     dump = context.environment.project.root / export.file
-    persist = restore_folder(context.environment) / "export"
+    persist = Folder.RESTORE.of(context.environment) / "export"
     return await asyncio.to_thread(context.environment.local.load_dump, persist, dump)
 
 
 async def count_rows(context: StepContext) -> Outcome:
     """The count of every table, out of the copy where it is at hand; ledger and schema again."""
     environment, copied = context.environment, context.facts(CopyFacts)
-    persist = copy_folder(environment)
+    persist = Folder.COPY.of(environment)
     has_copy = _copy_is_recent(context) and environment.local.file(persist).is_file()
     tables = () if has_copy else countable(tables_of(environment.prior_schema()))
     seen, evidence = await _seen_just_now(context, tables)
@@ -326,8 +317,9 @@ async def count_rows(context: StepContext) -> Outcome:
         words = "The target's schema changed since it was copied. Copy and rehearse again."
         return Outcome(Status.FAILED, words, evidence=evidence)
     counts = environment.local.counts(persist) if has_copy else seen.counts
-    facts = _counted(counts, copied.taken_at if has_copy else instant(seen.taken_at))
-    words = f"{plural(sum(counts.values()), 'row')} in {plural(len(counts), 'table')}"
+    taken_at, rows = copied.taken_at if has_copy else instant(seen.taken_at), sum(counts.values())
+    facts = CountFacts(tables=table_counts(counts), rows=rows, taken_at=taken_at)
+    words = f"{plural(rows, 'row')} in {plural(len(counts), 'table')}"
     words += ", as copied" if has_copy else ""
     return Outcome(Status.PROVED, f"{words}.", facts, evidence)
 
@@ -349,10 +341,6 @@ async def _seen_just_now(
         return seen, copied.evidence
     look = await observe(environment, tables=tables, keep=context.evidence_name, emit=context.emit)
     return look.observation, look.evidence
-
-
-def _counted(counts: Mapping[str, int], taken_at: str) -> CountFacts:
-    return CountFacts(tables=table_counts(counts), rows=sum(counts.values()), taken_at=taken_at)
 
 
 async def take_bookmark(context: StepContext) -> Outcome:

@@ -12,7 +12,7 @@ from d1_preflight.actions.running_code import (
     worker_name,
 )
 from d1_preflight.actions.target import shown
-from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
+from d1_preflight.actions.workspace import Folder
 from d1_preflight.core.checklist.answers import (
     EXPAND_AND_CONTRACT,
     FILES_HERE,
@@ -264,8 +264,8 @@ def _sum(facts: DeployOrderFacts) -> tuple[object, ...]:
 
 async def _proof_of(environment: Environment, deployed: str) -> DeployOrderFacts:
     """Both codes, with this revision as the deployed one."""
-    before = environment.local.schema(copy_folder(environment))
-    after = environment.local.schema(rehearsal_folder(environment))
+    before = environment.local.schema(Folder.COPY.of(environment))
+    after = environment.local.schema(Folder.REHEARSAL.of(environment))
     scripts = {environment.name: environment.migration().text}
     return await asyncio.to_thread(environment.source.proof, deployed, before, after, scripts)
 
@@ -298,7 +298,7 @@ def _with_owed(context: StepContext, facts: DeployOrderFacts) -> tuple[DeployOrd
     named = tuple(filter(None, (n.strip() for n in context.answer(_OWED).split(","))))
     if not named:
         return facts, "name what the contract migration will drop."
-    schema = context.environment.local.schema(rehearsal_folder(context.environment))
+    schema = context.environment.local.schema(Folder.REHEARSAL.of(context.environment))
     after = structure(schema)
     absent = [name for name in named if not _holds(after, name)]
     if absent:

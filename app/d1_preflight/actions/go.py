@@ -8,8 +8,8 @@ from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.actions.deploy_order import require_same_code
 from d1_preflight.actions.pending import others_pending
 from d1_preflight.actions.preconditions import require_bookmark
+from d1_preflight.actions.running_code import code_first_prompts, frozen_version
 from d1_preflight.actions.timing import require_window
-from d1_preflight.actions.worker_deployed import code_first_prompts, frozen_version
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.format import plural, timestamp

@@ -1,6 +1,7 @@
 """Section 2: the losses that the rehearsal measured are declared, each with its reason."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 
 from d1_preflight.actions.context import StepAction, StepContext
@@ -17,6 +18,13 @@ from d1_preflight.core.record.record import Outcome, Status
 
 _DECLARE = "declare_losses"
 _WHOLE = Decimal(100)
+LOSS_REASON = Prompt(
+    "loss_reason",
+    PromptKind.TEXT,
+    "You declare the marked losses. Why is each acceptable, in one sentence?",
+    after="losses",
+)
+"""Asked once a loss is marked, before or after it was measured."""
 
 
 def declares_after_rehearsal(context: StepContext) -> bool:
@@ -46,13 +54,7 @@ def loss_prompts(context: StepContext) -> Sequence[Prompt]:
             labels=tuple(f"{table}: {words}" for table, words in measured.items()),
             optional=True,
         ),
-        Prompt(
-            "loss_reason",
-            PromptKind.TEXT,
-            "You declare the marked losses. Why is each acceptable, in one sentence?",
-            after="losses",
-            sentence=True,
-        ),
+        replace(LOSS_REASON, sentence=True),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.target import read_batch
-from d1_preflight.actions.workspace import copy_folder
+from d1_preflight.actions.workspace import Folder
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.record.change_facts import CopyFacts, RowBeside
 from d1_preflight.core.record.signed_plan import SignedPlan
@@ -111,7 +111,7 @@ def _copied(
 
 def _held(environment: Environment, table: Table) -> list[Mapping[str, object]]:
     """A ledger's rows in the copy on this machine."""
-    file = environment.local.file(copy_folder(environment))
+    file = environment.local.file(Folder.COPY.of(environment))
     names = ", ".join(wire(quote_name(name)) for name in table.column_names)
     with environment.local.attached(copy=file) as connection:
         found = connection.execute(f"SELECT {names} FROM copy.{quote_name(table.name)}")

@@ -81,63 +81,48 @@ class Local(Protocol):
         ledger: Sequence[LedgerRow],
     ) -> None:
         """Make a database with these rows, replacing an earlier one."""
-        ...
 
     def duplicate(self, persist: Path, to: Path) -> None:
         """Copy a whole database into another persist folder, replacing an earlier one."""
-        ...
 
     def file(self, persist: Path) -> Path:
         """The SQLite file that wrangler uses in this persist folder."""
-        ...
 
     def schema(self, persist: Path) -> Schema:
         """The schema, without the ledger's table."""
-        ...
 
     def counts(self, persist: Path) -> Mapping[str, int]:
         """The row count of every table except the ledger's."""
-        ...
 
     def ledger(self, persist: Path) -> Sequence[LedgerRow]:
         """The ledger's rows."""
-        ...
 
     def run_sql(self, persist: Path, sql: str) -> int:
         """Run SQL as D1 does, in one transaction; the milliseconds it took. ProjectError if not."""
-        ...
 
     def run_file(self, persist: Path, path: Path) -> int:
         """Run a file of SQL in the same way, without holding it in memory."""
-        ...
 
     def trial(self, persist: Path, scratch: Path, migration: Migration) -> EngineVerdict:
         """Run a migration as D1 does on a temporary duplicate; return the refusal."""
-        ...
 
     def failing_indexes(self, persist: Path) -> Mapping[str, str]:
         """The full-text indexes, in lower case, that fail their integrity check, and why."""
-        ...
 
     def attached(self, **files: Path) -> "AbstractContextManager[apsw.Connection]":
         """A read-only connection with these database files attached under their names."""
-        ...
 
     def create_copy(self, path: Path, table: Table) -> CopyWriter:
         """Start the row copy of a table in a new file."""
-        ...
 
     def open_copy(self, path: Path) -> RowCopy:
         """Read a row copy's own header; RecordInvalid when the file is not one."""
-        ...
 
     def compare_copy(self, copy: RowCopy, persist: Path) -> Difference | None:
         """The first difference between a database and a row copy; None if they are equal."""
-        ...
 
     def load_dump(self, persist: Path, dump: Path) -> str:
         """Load an export into an empty database; "" when it loads, else the reason."""
-        ...
 
 
 class Probe(Protocol):
@@ -172,29 +157,11 @@ class WorkerSource(Protocol):
 
     def proposals(self, notes: Mapping[str, str]) -> Sequence[RevisionProposal]:
         """The revisions that may run now, by a version's notes; none where there is no source."""
-        ...
 
     def proof(
         self, deployed: str, before: Schema, after: Schema, scripts: Mapping[str, str]
     ) -> DeployOrderFacts:
         """Deployed and new code on two schemas; raises UsageError for no such revision."""
-        ...
-
-
-class NoSource:
-    """A project without source of a Worker: nothing is proposed, and nothing proved."""
-
-    def proposals(self, notes: Mapping[str, str]) -> Sequence[RevisionProposal]:
-        """None."""
-        del notes
-        return ()
-
-    def proof(
-        self, deployed: str, before: Schema, after: Schema, scripts: Mapping[str, str]
-    ) -> DeployOrderFacts:
-        """Nothing is known."""
-        del deployed, before, after, scripts
-        return DeployOrderFacts()
 
 
 class Files(Protocol):

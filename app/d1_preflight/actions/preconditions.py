@@ -8,15 +8,21 @@ from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.losses import declared_losses
 from d1_preflight.actions.other_ledgers import ledgers_beside, require_rows_as_signed
 from d1_preflight.actions.pending import pending_names
-from d1_preflight.actions.rows_now import rows_now
+from d1_preflight.actions.running_code import require_frozen_version
 from d1_preflight.actions.standing import read_signed_plan
 from d1_preflight.actions.surroundings import require_same_files
 from d1_preflight.actions.table_restore import opened_copy
-from d1_preflight.actions.target import Look, observe, relative
+from d1_preflight.actions.target import Look, relative
 from d1_preflight.actions.timing import WINDOW, require_window
-from d1_preflight.actions.values import decisive_tables, local_of, value_question, with_shadows
-from d1_preflight.actions.worker_deployed import require_frozen_version
-from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
+from d1_preflight.actions.values import (
+    decisive_tables,
+    local_of,
+    look_with_values,
+    rows_now,
+    value_question,
+    with_shadows,
+)
+from d1_preflight.actions.workspace import Folder
 from d1_preflight.core.errors import NotAllowed, PreflightError, RemoteFailed
 from d1_preflight.core.format import timestamp
 from d1_preflight.core.ports import Evidence
@@ -148,14 +154,14 @@ async def _with_moved(context: StepContext, look: Look, values: Values) -> Reche
     moved = tuple(table for table in decisive if table in (*values.moved, *read_again))
     changed = (*values.moved, *(table for table in read_again if table in ledgers))
     elsewhere = tuple(table for table in changed if table not in decisive)
-    rehearsed = local_of(context.environment, rehearsal_folder(context.environment), moved)
+    rehearsed = local_of(context.environment, Folder.REHEARSAL.of(context.environment), moved)
     same = tuple(t for t in moved if t in rehearsed and values.found.get(t) == rehearsed[t])
     return Rechecked(look.observation, look.evidence, moved, values.words(moved), elsewhere, same)
 
 
 async def _differing(context: StepContext, tables: Sequence[str]) -> tuple[str, ...]:
     """The tables whose rows, read once more, are not those of the copy."""
-    environment, copy = context.environment, copy_folder(context.environment)
+    environment, copy = context.environment, Folder.COPY.of(context.environment)
     async with rows_now(context, tables) as rows:
         return tuple(c.table for c in rows.copied.copies if environment.local.compare_copy(c, copy))
 
@@ -192,18 +198,12 @@ async def _look(context: StepContext) -> tuple[Look, Values | None]:
 
 async def _ask(context: StepContext, question: ValueQuestion) -> tuple[Look, Values]:
     counted = [c.table for c in context.facts(CountFacts).tables if c.table not in question.tables]
-    keep = f"{context.evidence_name}-recheck"
-    look = await observe(
-        context.environment, tables=counted, extra=question.statements, keep=keep, emit=context.emit
-    )
-    values = question.read(look.extra)
-    counts = {**look.observation.counts, **values.rows}
-    return replace(look, observation=replace(look.observation, counts=counts)), values
+    return await look_with_values(context, question, counted, f"{context.evidence_name}-recheck")
 
 
 def _value_question(context: StepContext) -> ValueQuestion:
     """Ask for the values that the copy holds; raises NotAllowed where that copy was changed."""
-    environment, persist = context.environment, copy_folder(context.environment)
+    environment, persist = context.environment, Folder.COPY.of(context.environment)
     recorded = recorded_values(context)
     shadowed = with_shadows(environment, decisive_tables(context))
     wanted = {*recorded, *shadowed, *ledgers_beside(context)}
@@ -265,7 +265,7 @@ def require_unexpired(context: StepContext, plan: SignedPlan) -> None:
 
 def require_local_databases(environment: Environment) -> None:
     """Require copy and rehearsal: values, verification and table restore are compared with them."""
-    for folder in (copy_folder(environment), rehearsal_folder(environment)):
+    for folder in (Folder.COPY.of(environment), Folder.REHEARSAL.of(environment)):
         if not environment.local.file(folder).is_file():
             raise NotAllowed(
                 f"{relative(environment, folder)} is no longer on this machine.",

@@ -20,7 +20,7 @@ from d1_preflight.actions.reading_cost import cost_prompts, stopped_by_plan
 from d1_preflight.actions.schema_changes import schema_facts
 from d1_preflight.actions.target import relative, shown
 from d1_preflight.actions.values import values_facts, watched_values
-from d1_preflight.actions.workspace import copied_rows, copy_folder, rehearsal_folder, trial_folder
+from d1_preflight.actions.workspace import Folder
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.findings import Analysis, Effects, Kind
 from d1_preflight.core.format import count, duration, plural
@@ -59,7 +59,7 @@ def copy_plan(context: StepContext) -> Sequence[str]:
     name = environment.project.database.name
     return (
         f"read ledger, schema and every row of {name} (wrangler d1 execute --remote --json)",
-        f"into {relative(environment, copy_folder(environment))}, private, never in git",
+        f"into {relative(environment, Folder.COPY.of(environment))}, private, never in git",
     )
 
 
@@ -73,13 +73,13 @@ async def copy_target(context: StepContext) -> Outcome:
     if said := _not_to_be_rehearsed(environment, reading.observation):
         return Outcome(Status.FAILED, said, evidence=reading.evidence)
     beside = await rows_beside(context, reading.observation)
-    copied = await copy_rows(context, reading, copied_rows(environment))
+    copied = await copy_rows(context, reading, Folder.COPIED_ROWS.of(environment))
     seen, copies = reading.observation, copied.copies
     await asyncio.to_thread(
-        environment.local.make, copy_folder(environment), seen.schema, copies, seen.ledger
+        environment.local.make, Folder.COPY.of(environment), seen.schema, copies, seen.ledger
     )
     total = sum(copy.rows for copy in copies)
-    held = await asyncio.to_thread(watched_values, context, copy_folder(environment))
+    held = await asyncio.to_thread(watched_values, context, Folder.COPY.of(environment))
     facts = CopyFacts(
         tables=copy_facts(copies, held),
         rows=total,
@@ -88,7 +88,7 @@ async def copy_target(context: StepContext) -> Outcome:
         last_applied=seen.ledger[-1].name if seen.ledger else "",
         pending=pending_names(environment, seen),
         schema=seen.schema.fingerprint,
-        file=relative(environment, copy_folder(environment)),
+        file=relative(environment, Folder.COPY.of(environment)),
         read_ms=round((environment.clock.monotonic() - started) * 1000),
         taken_at=instant(seen.taken_at),
         beside=beside or NO_ITEMS,
@@ -126,13 +126,13 @@ async def check_syntax(context: StepContext) -> Outcome:
 def _tried(context: StepContext) -> Outcome:
     """The whole file on one more copy: only there is an answer that depends on rows."""
     environment = context.environment
-    if not environment.local.file(copy_folder(environment)).is_file():
+    if not environment.local.file(Folder.COPY.of(environment)).is_file():
         words = "The target's copy is not on this machine. Copy the target, then try again."
         for undecided in environment.analysis().engine.undecided[:1]:
             words = f"{refusal_words(undecided)} {words}"
         return Outcome(Status.UNKNOWN, words)
     verdict = environment.local.trial(
-        copy_folder(environment), trial_folder(environment), environment.migration()
+        Folder.COPY.of(environment), Folder.TRIAL.of(environment), environment.migration()
     )
     for status, refusals in ((Status.FAILED, verdict.refused), (Status.UNKNOWN, verdict.undecided)):
         if refusals:
@@ -145,7 +145,7 @@ def _tried(context: StepContext) -> Outcome:
 def rehearse_plan(context: StepContext) -> Sequence[str]:
     """The command of the rehearsal."""
     environment = context.environment
-    persist = str(rehearsal_folder(environment))
+    persist = str(Folder.REHEARSAL.of(environment))
     return (shown(environment, apply_local_args(environment, "<staged>/wrangler.json", persist)),)
 
 
@@ -155,7 +155,7 @@ async def rehearse(context: StepContext) -> Outcome:
     more = stale_answers(context)
     if more:
         return Outcome(Status.FAILED, f"{more} Answer the findings again.")
-    persist, before = rehearsal_folder(environment), copy_folder(environment)
+    persist, before = Folder.REHEARSAL.of(environment), Folder.COPY.of(environment)
     await asyncio.to_thread(environment.local.duplicate, before, persist)
     keep = None if context.quotes_rows() else context.evidence_name
     ran = await apply_local(context, persist, keep=keep)
@@ -175,7 +175,7 @@ async def rehearse(context: StepContext) -> Outcome:
 def _compared(context: StepContext, wrangler_ms: int) -> RehearsalFacts:
     environment = context.environment
     analysis = environment.analysis()
-    before, after = copy_folder(environment), rehearsal_folder(environment)
+    before, after = Folder.COPY.of(environment), Folder.REHEARSAL.of(environment)
     olds, news = environment.local.schema(before), environment.local.schema(after)
     found = compare_states(context, before, after, effects=analysis.effects)
     sql_ms = _timed(context)
@@ -204,7 +204,7 @@ def _timed(context: StepContext) -> int | None:
     """Time the SQL alone, on one more copy: wrangler's own start hides it."""
     environment = context.environment
     persist = environment.workspace / "timing" / "d1"
-    environment.local.duplicate(copy_folder(environment), persist)
+    environment.local.duplicate(Folder.COPY.of(environment), persist)
     try:
         return environment.local.run_sql(persist, environment.migration().text)
     except PreflightError:
@@ -310,11 +310,10 @@ def explained_facts(
     """
     measured = {m.table.lower(): (m.lost or 0, m.nulled or 0) for m in confirmed}
     judged = check_losses(found, analysis, declared, measured)
-    changes = (
-        (_change(one.diff, one.words or "unchanged", ok=not one.blocks), one.undeclared)
+    return tuple(
+        _change(one.diff, one.words or "unchanged", ok=not one.blocks, undeclared=one.undeclared)
         for one in judged
     )
-    return tuple(replace(change, undeclared=later or None) for change, later in changes)
 
 
 def diff_facts(found: RowDiff) -> tuple[TableChange, ...]:
@@ -331,7 +330,7 @@ def predicted_ms(wrangler_ms: int, sql_ms: int | None) -> int:
     return sql_ms if sql_ms is not None else max(0, wrangler_ms - _START_MS)
 
 
-def _change(table: TableDiff, words: str, *, ok: bool) -> TableChange:
+def _change(table: TableDiff, words: str, *, ok: bool, undeclared: bool = False) -> TableChange:
     # A lowered AUTOINCREMENT mark has no rows; its line says from where ids are issued again.
     falls = table.reissues and None not in (table.issued_before, table.issued_after)
     return TableChange(
@@ -346,6 +345,7 @@ def _change(table: TableDiff, words: str, *, ok: bool) -> TableChange:
         ok=ok,
         issued_before=table.issued_before if falls else None,
         issued_after=table.issued_after if falls else None,
+        undeclared=undeclared or None,
     )
 
 

@@ -23,14 +23,7 @@ from d1_preflight.actions.values import (
     watched_values,
     with_shadows,
 )
-from d1_preflight.actions.workspace import (
-    again_folder,
-    backup_folder,
-    copied_rows,
-    copy_folder,
-    rehearsal_folder,
-    restored_folder,
-)
+from d1_preflight.actions.workspace import Folder
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.format import plural
 from d1_preflight.core.ports import Evidence
@@ -66,7 +59,7 @@ async def rehearse_again(context: StepContext, plan: SignedPlan, now: Rechecked)
 
     Raises NotAllowed where the result is not what was signed, or is already in the tables.
     """
-    environment, again = context.environment, again_folder(context.environment)
+    environment, again = context.environment, Folder.AGAIN.of(context.environment)
     shutil.rmtree(again, ignore_errors=True)
     copies, evidence = await _read_again(context)
     before, after = again / "copy" / "d1", again / "rehearsal" / "d1"
@@ -96,7 +89,7 @@ async def _read_again(context: StepContext) -> tuple[tuple[RowCopy, ...], tuple[
     environment = context.environment
     critical = environment.settings.data.critical_tables
     wanted = existing_tables(context, (*decisive_tables(context), *critical))
-    folder = backup_folder(environment) / context.evidence_name / "rows"
+    folder = Folder.BACKUP.of(environment) / context.evidence_name / "rows"
     copied, evidence = await read_still(context, with_shadows(environment, wanted), folder)
     if copied.moved:
         raise NotAllowed(
@@ -108,7 +101,7 @@ async def _read_again(context: StepContext) -> tuple[tuple[RowCopy, ...], tuple[
 
 def _with_others(environment: Environment, fresh: Sequence[RowCopy]) -> tuple[RowCopy, ...]:
     """The new copies, and of all other tables those that the first copy made."""
-    files = sorted(copied_rows(environment).glob("*.rows"))
+    files = sorted(Folder.COPIED_ROWS.of(environment).glob("*.rows"))
     copies = {copy.table: copy for copy in map(environment.local.open_copy, files)}
     return tuple((copies | {copy.table: copy for copy in fresh}).values())
 
@@ -128,8 +121,8 @@ def carried(context: StepContext, now: Path) -> tuple[Carried, ...]:
     """How far the touched tables of a local database hold the result of the first rehearsal."""
     environment = context.environment
     files = {
-        "copy": environment.local.file(copy_folder(environment)),
-        "rehearsed": environment.local.file(rehearsal_folder(environment)),
+        "copy": environment.local.file(Folder.COPY.of(environment)),
+        "rehearsed": environment.local.file(Folder.REHEARSAL.of(environment)),
         "now": environment.local.file(now),
     }
     with environment.local.attached(**files) as connection:
@@ -166,8 +159,8 @@ def _take_place(context: StepContext, copies: Sequence[RowCopy], before: Path, a
     environment = context.environment
     restore_copies(environment, copies)
     for copy in copies:
-        if environment.local.compare_copy(copy, restored_folder(environment)):
+        if environment.local.compare_copy(copy, Folder.RESTORED.of(environment)):
             raise NotAllowed(f"The new backup of {copy.table} does not restore.", hint=_HINT)
-    for fresh, place in ((before, copy_folder), (after, rehearsal_folder)):
-        environment.local.duplicate(fresh, place(environment))
-    shutil.rmtree(again_folder(environment), ignore_errors=True)
+    for fresh, place in ((before, Folder.COPY), (after, Folder.REHEARSAL)):
+        environment.local.duplicate(fresh, place.of(environment))
+    shutil.rmtree(Folder.AGAIN.of(environment), ignore_errors=True)

@@ -15,7 +15,7 @@ from d1_preflight.actions.target import (
     shown,
     target_flags,
 )
-from d1_preflight.actions.workspace import copy_folder, down_folder, rehearsal_folder
+from d1_preflight.actions.workspace import Folder
 from d1_preflight.core.checklist.answers import LEAVE_IT, answer_label
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
@@ -135,8 +135,8 @@ async def test_down(context: StepContext) -> Outcome:
         words = "There is no down migration, so none was tested."
         status = Status.ATTESTED if reason else Status.UNKNOWN
         return Outcome(status, f"{words} Reason: {reason or 'not said'}", facts)
-    before, after = copy_folder(environment), down_folder(environment)
-    await asyncio.to_thread(environment.local.duplicate, rehearsal_folder(environment), after)
+    before, after = Folder.COPY.of(environment), Folder.DOWN.of(environment)
+    await asyncio.to_thread(environment.local.duplicate, Folder.REHEARSAL.of(environment), after)
     # Its output is not kept: a SELECT in the script would print the target's rows.
     ran = await run_local_file(context, down, after, keep=None)
     if ran.exit_code != 0:
@@ -243,11 +243,11 @@ def _is_blank(environment: Environment, draft: Draft) -> bool:
 
 def _draft(context: StepContext) -> Draft:
     environment = context.environment
-    rehearsed = rehearsal_folder(environment)
+    rehearsed = Folder.REHEARSAL.of(environment)
     if not environment.local.file(rehearsed).is_file():
         raise NotAllowed("The draft needs the rehearsal.", hint="Rehearse the migration first.")
-    return draft_down(environment.migration(), environment.local.schema(copy_folder(environment)),
-                      environment.local.schema(rehearsed))  # fmt: skip
+    before = environment.local.schema(Folder.COPY.of(environment))
+    return draft_down(environment.migration(), before, environment.local.schema(rehearsed))
 
 
 def _down_facts(row_diff: RowDiff, changes: Sequence[str], ms: int) -> DownTestFacts:

@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from d1_preflight.actions.context import Environment
-from d1_preflight.actions.stopped import failed
+from d1_preflight.actions.recorded import failed
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.record.apply_facts import ChainLink, CloseFacts, GoFacts, SeenReview
 from d1_preflight.core.record.facts import NO_ITEMS
-from d1_preflight.core.record.record import Attempt, Outcome, Record
+from d1_preflight.core.record.record import Outcome, Record
 from d1_preflight.core.record.review import PLAN, seen_reviews, standing_reviews
 from d1_preflight.core.summary.form import PRESENT_FORM
 from d1_preflight.core.summary.markdown import summary_bytes
@@ -60,7 +60,8 @@ def put_away(environment: Environment) -> None:
 
 def unsealed(environment: Environment, record: Record, error: PreflightError) -> Outcome:
     """A close that could not be signed: the summary is GO's again, and the outputs are files."""
-    signed = (n for n, a in enumerate(record.attempts, 1) if _summary(a))
+    of_go = ((n, a) for n, a in enumerate(record.attempts, 1) if a.step == GoFacts.step)
+    signed = (n for n, attempt in of_go if GoFacts.from_attempt(attempt).summary)
     kept = environment.store.read(go_copy(max(signed, default=0)))
     if kept is not None:
         with suppress(PreflightError):  # the next close writes it again
@@ -82,10 +83,6 @@ def _reviews(environment: Environment, record: Record) -> tuple[SeenReview, ...]
     """The reviews of GO that are here and good."""
     files = environment.store.files()
     return seen_reviews(standing_reviews(files, record, PLAN, environment.signer))
-
-
-def _summary(attempt: Attempt) -> str:
-    return GoFacts.from_attempt(attempt).summary if attempt.step == GoFacts.step else ""
 
 
 def _link(environment: Environment, finished: Record) -> ChainLink:

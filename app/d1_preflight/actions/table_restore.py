@@ -4,13 +4,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from d1_preflight.actions.context import Environment
-from d1_preflight.actions.workspace import (
-    copy_folder,
-    given_back_folder,
-    rehearsal_folder,
-    restore_folder,
-    restored_folder,
-)
+from d1_preflight.actions.workspace import Folder
 from d1_preflight.core.errors import NotAllowed, PreflightError, RecordInvalid
 from d1_preflight.core.format import count, noun_for, plural
 from d1_preflight.core.record.safety_facts import BackupTable, TableRestoreFacts
@@ -57,25 +51,25 @@ def restore_copies(environment: Environment, copies: Sequence[RowCopy]) -> None:
             f"The schema that was read does not have {', '.join(missing)}.",
             hint="Copy the target again, then make the backup again.",
         )
-    environment.local.make(restored_folder(environment), schema, copies, ())
+    environment.local.make(Folder.RESTORED.of(environment), schema, copies, ())
 
 
 def write_repair(environment: Environment, path: Path, only: Collection[str] = ()) -> RepairScript:
     """Write the SQL from the restored backup and the rehearsal; both must lie on this machine."""
     for persist in (
-        restored_folder(environment),
-        rehearsal_folder(environment),
-        copy_folder(environment),
+        Folder.RESTORED.of(environment),
+        Folder.REHEARSAL.of(environment),
+        Folder.COPY.of(environment),
     ):
         if not environment.local.file(persist).is_file():
             raise NotAllowed(
                 "The rehearsal or the restored backup is not on this machine.",
                 hint="Restore where it was rehearsed, or restore with Time Travel.",
             )
-    schema = environment.local.schema(copy_folder(environment))
+    schema = environment.local.schema(Folder.COPY.of(environment))
     rebuilt = environment.analysis().effects.tables_rebuilt
-    before = environment.local.file(restored_folder(environment))
-    after = environment.local.file(rehearsal_folder(environment))
+    before = environment.local.file(Folder.RESTORED.of(environment))
+    after = environment.local.file(Folder.REHEARSAL.of(environment))
     with (
         environment.local.attached(before=before, after=after) as connection,
         new_text(path) as file,
@@ -85,12 +79,12 @@ def write_repair(environment: Environment, path: Path, only: Collection[str] = (
 
 def dry_run_repair(environment: Environment) -> TableRestoreFacts:
     """Run that SQL on the rehearsal, and report what it restores."""
-    path = restore_folder(environment) / "given_back.sql"
+    path = Folder.RESTORE.of(environment) / "given_back.sql"
     path.unlink(missing_ok=True)
-    persist = given_back_folder(environment)
+    persist = Folder.GIVEN_BACK.of(environment)
     try:
         script = write_repair(environment, path)
-        environment.local.duplicate(rehearsal_folder(environment), persist)
+        environment.local.duplicate(Folder.REHEARSAL.of(environment), persist)
         took = environment.local.run_file(persist, path)
     except PreflightError as error:
         return TableRestoreFacts(runs=False, whole=False, words=_reason(environment, error))
@@ -113,7 +107,7 @@ def _still_missing(environment: Environment, persist: Path) -> tuple[str, ...]:
     """What the backup holds and the repaired database lacks."""
     rebuilt = environment.analysis().effects.tables_rebuilt
     before, after = (
-        environment.local.file(restored_folder(environment)),
+        environment.local.file(Folder.RESTORED.of(environment)),
         environment.local.file(persist),
     )
     with environment.local.attached(before=before, after=after) as connection:

@@ -1,6 +1,8 @@
 """The watch by `wrangler tail`, where a wrangler login gives no token for analytics."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -12,7 +14,7 @@ from d1_preflight.core.ports import Stream
 from d1_preflight.core.record.apply_facts import ErrorRateFacts, TrafficSample
 from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, instant
 from d1_preflight.core.record.record import Outcome, Status
-from d1_preflight.core.schedule.analytics import error_rate
+from d1_preflight.core.schedule.analytics import Sample, error_rate
 from d1_preflight.core.schedule.tail import TailCount, counted
 from d1_preflight.core.target.wrangler_output import explain_failure
 from d1_preflight.lazy_dataclass import dataclass
@@ -80,18 +82,10 @@ async def watch_by_tail(context: StepContext, limit: Decimal, minutes: int) -> O
     context.progress(ErrorRateFacts(left_s=int(watch.total_seconds()), source=TAIL))
     seen = await listen(environment, worker, watch.total_seconds(), limit)
     rate = error_rate(seen.samples)
-    facts = ErrorRateFacts(
-        limit=str(limit),
-        requests=seen.requests,
-        errors=sum(sample.errors for sample in seen.samples),
-        watched_s=int(environment.clock.monotonic() - started),
-        watch_s=int(watch.total_seconds()),
-        rate=NO_TEXT if rate is None else str(rate),
-        samples=tuple(
-            TrafficSample(at=instant(s.at), requests=s.requests, errors=s.errors)
-            for s in seen.samples
-        )
-        or NO_ITEMS,
+    watched = timedelta(seconds=environment.clock.monotonic() - started)
+    facts = replace(
+        watch_facts(seen.samples, limit, watched, watch),
+        samples=traffic_facts(seen.samples) or NO_ITEMS,
         source=TAIL,
         sampled=seen.is_sampled or None,
     )
@@ -108,3 +102,26 @@ async def watch_by_tail(context: StepContext, limit: Decimal, minutes: int) -> O
 
 TAIL = "wrangler tail"
 """The source that the record names."""
+
+
+def watch_facts(
+    samples: Sequence[Sample], limit: Decimal, watched: timedelta, watch: timedelta
+) -> ErrorRateFacts:
+    """What of the watch is over, and how the Worker fared in it."""
+    rate = error_rate(samples)
+    return ErrorRateFacts(
+        limit=str(limit),
+        requests=sum(sample.requests for sample in samples),
+        errors=sum(sample.errors for sample in samples),
+        watched_s=int(watched.total_seconds()),
+        watch_s=int(watch.total_seconds()),
+        rate=NO_TEXT if rate is None else str(rate),
+        samples=traffic_facts(samples),
+    )
+
+
+def traffic_facts(samples: Sequence[Sample]) -> tuple[TrafficSample, ...]:
+    """The traffic as the record lists it."""
+    return tuple(
+        TrafficSample(at=instant(s.at), requests=s.requests, errors=s.errors) for s in samples
+    )

@@ -4,22 +4,37 @@ Counts do not show an UPDATE. The fingerprints of the local side are taken of th
 on this machine, by the very query that the target is asked (`core.rows.fingerprint`).
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from d1_preflight.actions.context import Environment, StepContext
+from d1_preflight.actions.copy_rows import Copied, copy_rows, plan_reading
+from d1_preflight.actions.target import Look, observe
+from d1_preflight.actions.workspace import Folder
+from d1_preflight.core.errors import NotAllowed, RemoteFailed
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record.change_facts import RehearsalFacts, TableValues
+from d1_preflight.core.format import noun_for, plural
+from d1_preflight.core.ports import Evidence
+from d1_preflight.core.record.apply_facts import ApplyFacts
+from d1_preflight.core.record.change_facts import RehearsalFacts, TableValues, row_counts
+from d1_preflight.core.record.facts import is_absent
 from d1_preflight.core.rows.fingerprint import (
     Fingerprint,
     can_be_asked,
     fingerprint_query,
     take_fingerprint,
 )
-from d1_preflight.core.rows.values import ValueQuestion
-from d1_preflight.core.schema.schema import tables_of
+from d1_preflight.core.rows.row_diff import TableDiff, diff_rows
+from d1_preflight.core.rows.values import ValueQuestion, Values
+from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.schema.table import Table, read_tables, shadows_of
+from d1_preflight.core.target.snapshot import Observation
+from d1_preflight.lazy_dataclass import dataclass
 
+_LEDGER = "ledger"
 _CHEAP_ROWS = 100_000
 """Other tables are watched too, as long as they have so few rows together."""
 
@@ -36,7 +51,10 @@ def existing_tables(context: StepContext, wanted: Iterable[str]) -> tuple[str, .
 
 def with_shadows(environment: Environment, tables: Sequence[str]) -> tuple[str, ...]:
     """Replace a virtual table by the shadow tables that hold its rows."""
-    known = tables_of(environment.prior_schema())
+    return _with_shadows(tables_of(environment.prior_schema()), tables)
+
+
+def _with_shadows(known: Sequence[Table], tables: Sequence[str]) -> tuple[str, ...]:
     virtual = {t.name for t in known if t.is_virtual}
     return tuple(
         name
@@ -113,3 +131,177 @@ def _cheap(tables: Mapping[str, int], most: int) -> Iterator[str]:
         if total > most:
             return
         yield table
+
+
+@dataclass(frozen=True, slots=True)
+class RowsNow:
+    """The row copies as they were read now; they are gone when the comparison ends."""
+
+    copied: Copied
+    evidence: tuple[Evidence, ...]
+    folder: Path
+
+
+@asynccontextmanager
+async def rows_now(context: StepContext, tables: Sequence[str]) -> AsyncIterator[RowsNow]:
+    """Read these tables into files of their own; raises RemoteFailed, NotAllowed for too many."""
+    folder = Folder.RECHECK.of(context.environment)
+    try:
+        reading = await plan_reading(context, tables)
+        yield RowsNow(
+            await copy_rows(context, reading, folder, still=True), reading.evidence, folder
+        )
+    finally:
+        shutil.rmtree(folder.parent, ignore_errors=True)
+
+
+def as_database(context: StepContext, rows: RowsNow, schema: Schema) -> Path:
+    """A local database of these tables alone, without their triggers.
+
+    A virtual table comes with the shadow tables that were read.
+    """
+    read = {copy.table for copy in rows.copied.copies}
+    known = tables_of(schema)
+    virtual = (table.name for table in known if table.is_virtual)
+    read |= {name for name in virtual if read & set(shadows_of(known, name))}
+    tables = (o for o in schema.objects if o.kind == "table" and o.name in read)
+    persist = rows.folder.parent / "d1"
+    context.environment.local.make(persist, Schema(tuple(tables)), rows.copied.copies, ())
+    return persist
+
+
+def rehearsed_question(context: StepContext) -> ValueQuestion:
+    """Ask for the values of what the migration touched or made; raises NotAllowed.
+
+    Nothing is asked where the record holds no rehearsed values: it was made before they were kept.
+    """
+    environment, persist = context.environment, Folder.REHEARSAL.of(context.environment)
+    kept = _recorded(context)
+    if is_absent(kept):
+        return ValueQuestion()
+    recorded = {table.table: table.values for table in kept}
+    before = {change.table for change in context.facts(RehearsalFacts).counts_before}
+    after = [count.table for count in context.facts(RehearsalFacts).counts_after]
+    wanted = {*touched_tables(context), *(table for table in after if table not in before)}
+    question = value_question(environment, persist, wanted)
+    for table, found in question.local.items():
+        if recorded.get(table, found.text) != found.text:
+            raise NotAllowed(
+                f"{table} in the rehearsal on this machine is not as it was rehearsed.",
+                hint="Verify on the machine, and with the files, of the rehearsal.",
+            )
+    return question
+
+
+async def differing_tables(
+    context: StepContext, schema: Schema, values: Values
+) -> tuple[Mapping[str, str], tuple[Evidence, ...]]:
+    """Read again the tables that do not answer as rehearsed; how each differs, in words.
+
+    Rows that only came do not count.
+    """
+    tables = (*values.moved, *values.unsure)
+    if not tables:
+        return {}, ()
+    environment = context.environment
+    async with rows_now(context, _with_shadows(tables_of(schema), tables)) as rows:
+        files = {
+            "before": environment.local.file(Folder.REHEARSAL.of(environment)),
+            "after": environment.local.file(as_database(context, rows, schema)),
+        }
+        with environment.local.attached(**files) as connection:
+            found = diff_rows(connection).tables
+    wrong = (d for d in found if d.table in tables and (d.lost or d.changed))
+    return {diff.table: _difference(diff) for diff in wrong}, rows.evidence
+
+
+def _difference(found: TableDiff) -> str:
+    """How a table differs from the rehearsal, in words: never a value."""
+    parts = [
+        f"{plural(number, 'row')} {noun_for(number, one, many)}"
+        for number, one, many in (
+            (found.lost, "is missing", "are missing"),
+            (found.changed, "differs", "differ"),
+        )
+        if number
+    ]
+    return f"{found.table}: {' and '.join(parts)}, compared with the rehearsal"
+
+
+def _recorded(context: StepContext) -> tuple[TableValues, ...]:
+    """The rehearsed fingerprints by the record: of the rehearsal at the apply, if there was one."""
+    again = context.facts(ApplyFacts).values_after
+    return context.facts(RehearsalFacts).values_after if is_absent(again) else again
+
+
+def rehearsed_tables(context: StepContext) -> tuple[str, ...]:
+    """The tables that the rehearsal left, which are counted after the apply."""
+    return tuple(row_counts(context.facts(RehearsalFacts).counts_after))
+
+
+async def look_with_values(
+    context: StepContext,
+    question: ValueQuestion,
+    counted: Sequence[str],
+    keep: str,
+    *,
+    checks: bool = False,
+) -> tuple[Look, Values]:
+    """One batched read: ledger, schema, the values that are asked for, counts of other tables."""
+    look = await observe(
+        context.environment, tables=counted, checks=checks, extra=question.statements, keep=keep,
+        emit=context.emit,
+    )  # fmt: skip
+    values = question.read(look.extra)
+    counts = {**look.observation.counts, **values.rows}
+    return replace(look, observation=replace(look.observation, counts=counts)), values
+
+
+async def look_after(context: StepContext, keep: str) -> Look:
+    """The one read after an apply, with soundness as well; the steps of the verification share it.
+
+    The look that ends the apply serves them too, as long as it is fresh.
+    """
+    question, cache = rehearsed_question(context), context.environment.cache
+    counted = [table for table in rehearsed_tables(context) if table not in question.tables]
+    try:
+        look, values = await look_with_values(context, question, counted, keep, checks=True)
+    except RemoteFailed as error:
+        if "no such" not in error.message:
+            raise
+        # The schema is another one: that will be said.
+        look, values = await look_with_values(context, ValueQuestion(), (), keep, checks=True)
+    cache.observation, cache.values = look.observation, values
+    return look
+
+
+async def fresh_look(context: StepContext) -> tuple[Observation, tuple[Evidence, ...]]:
+    """What was read since the apply, or a new read when that is older than a minute and a half."""
+    seen, evidence = context.environment.cache.observation, _evidence(context)
+    if seen is not None and evidence is not None and _serves(context, seen):
+        return seen, evidence
+    look = await look_after(context, context.evidence_name)
+    return look.observation, look.evidence
+
+
+def _serves(context: StepContext, seen: Observation) -> bool:
+    counted = bool(seen.quick_check) and set(rehearsed_tables(context)) <= set(seen.counts)
+    return counted and seen.serves(context.environment.clock.now())
+
+
+def _evidence(context: StepContext) -> tuple[Evidence, ...] | None:
+    """The output of the read that may be shared: the ledger step's, or for it the apply's own.
+
+    None where nothing was read since the apply, or where the ledger was looked at and is again.
+    """
+    record, checklist = context.record, context.checklist
+    if context.step.id != _LEDGER:
+        ledger = record.standing(checklist.step(_LEDGER))
+        return None if ledger is None else ledger.evidence
+    applied, before = record.standing(checklist.step(ApplyFacts.step)), context.before
+    seen = context.environment.cache.observation
+    if applied is None or seen is None or seen.taken_at < applied.started_at:
+        return None
+    if before is not None and before.started_at >= applied.started_at:
+        return None
+    return applied.evidence[-1:]

@@ -1,20 +1,20 @@
 """Section 6: after the apply. Everything is compared with what the rehearsal showed."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from urllib.parse import urlsplit
 
-from d1_preflight.actions.affected_routes import endpoint_plan, uncalled_routes
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.copy_rows import held_by_reads
-from d1_preflight.actions.look_after import fresh_look, rehearsed_tables
 from d1_preflight.actions.other_ledgers import ledgers_beside, missing_beside
-from d1_preflight.actions.tail_watch import watch_by_tail
+from d1_preflight.actions.tail_watch import watch_by_tail, watch_facts
 from d1_preflight.actions.target import execute_args, shown
 from d1_preflight.actions.timing import worker_page
-from d1_preflight.actions.verify_values import differing_tables
-from d1_preflight.actions.workspace import rehearsal_folder
+from d1_preflight.actions.values import differing_tables, fresh_look, rehearsed_tables
+from d1_preflight.actions.workspace import Folder
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NoAnalytics, RemoteFailed
 from d1_preflight.core.format import count, noun_for, plural
@@ -26,12 +26,10 @@ from d1_preflight.core.record.apply_facts import (
     CheckedTable,
     EndpointAnswer,
     EndpointFacts,
-    ErrorRateFacts,
     GoFacts,
     LedgerFacts,
     RowCheckFacts,
     SchemaCheckFacts,
-    TrafficSample,
 )
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, row_counts
 from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, instant, is_absent, moment
@@ -109,7 +107,7 @@ def _several(context: StepContext, facts: LedgerFacts, evidence: tuple[Evidence,
 async def verify_schema(context: StepContext) -> Outcome:
     """Compare every table, index, trigger and view with the rehearsal's."""
     seen, evidence = await fresh_look(context)
-    rehearsed = context.environment.local.schema(rehearsal_folder(context.environment))
+    rehearsed = context.environment.local.schema(Folder.REHEARSAL.of(context.environment))
     differences = tuple(change.words for change in diff(rehearsed, seen.schema))
     facts = SchemaCheckFacts(
         equal=not differences, fingerprint=seen.schema.fingerprint, differences=differences
@@ -141,9 +139,10 @@ async def verify_rows(context: StepContext) -> Outcome:
     seen, evidence = await fresh_look(context)
     values = context.environment.cache.values or Values({}, {})
     differing, read = await differing_tables(context, seen.schema, values)
-    other = {table.table for table in differing}
     tables = tuple(
-        replace(_checked(table, n, seen.counts.get(table)), same_values=_same(table, values, other))
+        replace(
+            _checked(table, n, seen.counts.get(table)), same_values=_same(table, values, differing)
+        )
         for table, n in expected.items()
     )
     facts = RowCheckFacts(
@@ -155,7 +154,7 @@ async def verify_rows(context: StepContext) -> Outcome:
         words = f"quick_check: {seen.quick_check}; {broken}."
         return Outcome(Status.FAILED, words, facts, evidence)
     wrong = [_count_words(table) for table in tables if not table.ok]
-    wrong += [f"{table.words}." for table in differing]
+    wrong += [f"{words}." for words in differing.values()]
     if wrong:
         words = " ".join(wrong[:_SHOWN])
         if context.answer("explanation"):
@@ -244,7 +243,10 @@ async def watch_errors(context: StepContext) -> Outcome:
     while True:
         watched = timedelta(seconds=environment.clock.monotonic() - started)
         samples = await traffic_of(environment, since, environment.clock.now())
-        facts = _watch_facts(samples, limit, baseline, watched, watch)
+        facts = replace(
+            watch_facts(samples, limit, watched, watch),
+            baseline=NO_TEXT if baseline is None else str(baseline),
+        )
         left_s = (watch - watched).total_seconds()
         context.progress(replace(facts, left_s=max(0, int(left_s))))
         rate = error_rate(samples)
@@ -336,23 +338,24 @@ async def traffic_of(
         ) from error
 
 
-def _watch_facts(
-    samples: Sequence[Sample], limit: Decimal, baseline: Decimal | None,
-    watched: timedelta, watch: timedelta,
-) -> ErrorRateFacts:  # fmt: skip
-    rate = error_rate(samples)
-    return ErrorRateFacts(
-        limit=str(limit),
-        requests=sum(s.requests for s in samples),
-        errors=sum(s.errors for s in samples),
-        watched_s=int(watched.total_seconds()),
-        watch_s=int(watch.total_seconds()),
-        rate=NO_TEXT if rate is None else str(rate),
-        baseline=NO_TEXT if baseline is None else str(baseline),
-        samples=tuple(
-            TrafficSample(at=instant(s.at), requests=s.requests, errors=s.errors) for s in samples
-        ),
-    )
+def endpoint_plan(context: StepContext) -> Sequence[str]:
+    """The routes whose queries touch the change, where they can be told."""
+    routes = context.facts(DeployOrderFacts).routes
+    return (f"the change touches: {', '.join(routes)}",) if routes else ()
+
+
+def uncalled_routes(routes: Sequence[str], endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
+    """The routes that no configured endpoint calls, whatever stands for their parameters."""
+    called = [(e.method.upper(), urlsplit(e.url).path) for e in endpoints]
+    return tuple(route for route in routes if not any(_calls(one, route) for one in called))
+
+
+def _calls(called: tuple[str, str], route: str) -> bool:
+    """Whether a call ends in the route's path: a router may lie below another path."""
+    method, _, pattern = route.partition(" ")
+    parts = (re.escape(p) if p[:1] != ":" else "[^/]+" for p in pattern.strip("/").split("/"))
+    path = f"(?:^|/){'/'.join(parts).replace(re.escape('*'), '.*')}/?$"
+    return method in ("ANY", called[0]) and re.search(path, called[1]) is not None
 
 
 STEPS: Mapping[str, StepAction] = {

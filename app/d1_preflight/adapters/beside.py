@@ -65,11 +65,6 @@ class Processes:
             self._running.pop().end()
 
     @property
-    def pids(self) -> tuple[int, ...]:
-        """Those that run."""
-        return tuple(process.pid for process in self._running)
-
-    @property
     def is_running(self) -> bool:
         """Whether any is there."""
         return bool(self._running)
@@ -165,11 +160,6 @@ class _Process:
         self.jobs: deque[tuple[int, bytes]] = deque()
         self.is_up = False
         self._ended = False
-
-    @property
-    def pid(self) -> int:
-        """Its id."""
-        return self._child.pid
 
     @property
     def is_gone(self) -> bool:

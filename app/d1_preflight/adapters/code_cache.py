@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from d1_preflight.adapters.own_cache import user_cache
+from d1_preflight.adapters.own_cache import table_of_mine, user_cache, write_mine
 
 _MOST_BYTES = 200_000_000
 _MOST_RESULTS = 24
@@ -69,23 +69,11 @@ class CodeCache:
         self._write(_FILES, known)
 
     def _load(self, name: str) -> dict[str, Any]:
-        path = self._folder / name
-        try:
-            if path.stat().st_size > _MOST_BYTES:
-                return {}
-            found = json.loads(path.read_bytes())
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return table_of_mine(self._folder / name, _MOST_BYTES)
 
     def _write(self, name: str, value: dict[str, Any]) -> None:
         with suppress(OSError, RecursionError):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            other = self._folder / f".{os.getpid()}-{name}"
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-            with os.fdopen(os.open(other, flags, 0o600), "w", encoding="utf-8") as file:
-                file.write(json.dumps(value, separators=(",", ":")))
-            other.replace(self._folder / name)
+            write_mine(self._folder / name, json.dumps(value, separators=(",", ":")))
 
     def _prune(self, pattern: str, most: int) -> None:
         with suppress(OSError):

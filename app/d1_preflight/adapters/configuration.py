@@ -226,10 +226,10 @@ def decoded(path: Path, data: bytes) -> str:
         ) from error
 
 
-def bytes_of(path: Path, limit: int = MAX_BYTES) -> bytes:
-    """The bytes of one file; raises ProjectError."""
+def bytes_of(path: Path, limit: int = MAX_BYTES, tree: str = "") -> bytes:
+    """The bytes of one file; raises ProjectError. `tree` is its checkout, where that is known."""
     try:
-        return read_file(path, limit)
+        return read_file(path, limit, tree)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise ProjectError(

@@ -5,16 +5,13 @@ rests on; only a good or an open one, and never where time alone could change it
 can change, a record's place in its chain, is judged every time.
 """
 
-import json
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from d1_preflight.adapters.own_cache import entries_of_mine, program_mark, write_mine
-from d1_preflight.core.record.apply_facts import ChainHead, ChainLink
-from d1_preflight.core.record.facts import NO_ITEMS
+from d1_preflight.adapters.own_cache import KeptEntries, program_mark
+from d1_preflight.core.record.apply_facts import ChainLink
 from d1_preflight.core.record.record import DatabaseRef, Record
 from d1_preflight.core.verify.chain import RECORD_SIGNATURE, ClosedRecord, read_closed
 from d1_preflight.core.verify.links import InChain, Verification
@@ -23,9 +20,8 @@ from d1_preflight.core.verify.problem import Id, Problem, Weight
 Files = Mapping[str, bytes]
 
 _T = TypeVar("_T")
-_FORM = "d1-preflight record verdicts, 1"
-_MOST = 5_000
-_LARGEST = 64_000_000
+_CLOSE = ("migration", "database", "sha256", "closed_at", "end", "reviews")
+_CACHE = KeptEntries("d1-preflight record verdicts, 2", "kept", most=5_000, largest=64_000_000)
 
 
 class KeptVerdicts:
@@ -34,7 +30,7 @@ class KeptVerdicts:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._program = program_mark().encode()
-        self._kept = entries_of_mine(file, _LARGEST, _FORM, "kept")
+        self._kept = _CACHE.read(file)
         self._used: dict[str, dict[str, Any]] = {}
         self._is_new = False
 
@@ -92,10 +88,7 @@ class KeptVerdicts:
         """Keep what is new; a cache that cannot be written is only slower."""
         if self._is_new:
             before = {key: self._kept[key] for key in self._kept if key not in self._used}
-            newest = list({**before, **self._used}.items())[-_MOST:]
-            text = json.dumps({"form": _FORM, "kept": dict(newest)}, separators=(",", ":"))
-            with suppress(OSError):
-                write_mine(self._file, text)
+            _CACHE.write(self._file, {**before, **self._used})
 
     def _entry(self, key: str) -> dict[str, Any]:
         if key not in self._used and isinstance(known := self._kept.get(key), dict):
@@ -129,59 +122,30 @@ def _written(found: Verification, in_chain: InChain) -> dict[str, Any]:
 
 def _verification(kept: dict[str, Any]) -> Verification:
     closed = None if kept["closed"] is None else _closed(kept["closed"])
-    reviews = tuple((name, tuple(heads)) for name, heads in kept["reviews"])
     problems = tuple(
         Problem(Id(name), file, words, hint, Weight(weight))
         for name, file, words, hint, weight in kept["problems"]
     )
-    found = Verification(problems, dict(kept["facts"]), in_chain=InChain(closed, reviews))
+    found = Verification(
+        problems, dict(kept["facts"]), in_chain=InChain(closed, _frozen(kept["reviews"]))
+    )
     if found.exit_code > 1:
         raise ValueError("no refusal is kept")
     return found
 
 
-def _written_close(closed: ClosedRecord) -> list[Any]:
-    told = [closed.migration, closed.database, closed.sha256, closed.closed_at, closed.end]
-    return [
-        *told,
-        list(closed.reviews),
-        None if closed.link is None else _written_link(closed.link),
-    ]
+def _written_close(closed: ClosedRecord) -> dict[str, Any]:
+    own = {name: getattr(closed, name) for name in _CLOSE}
+    return {**own, "link": None if closed.link is None else closed.link.written()}
 
 
-def _written_link(link: ChainLink) -> list[Any]:
-    heads = [[h.migration, h.sequence, h.sha256, list(h.reviews)] for h in link.previous]
-    return [link.sequence, link.ledger_id, list(link.earlier), list(link.skipped), heads]
+def _closed(kept: dict[str, Any]) -> ClosedRecord:
+    link = None if kept["link"] is None else ChainLink.read(_frozen(kept["link"]))
+    return ClosedRecord(**{**_frozen(kept), "link": link})
 
 
-def _closed(kept: list[Any]) -> ClosedRecord:
-    migration, database, digest, closed_at, end, reviews, link = kept
-    return ClosedRecord(
-        migration=migration,
-        database=database,
-        sha256=digest,
-        closed_at=closed_at,
-        end=end,
-        link=None if link is None else _link(*link),
-        reviews=tuple(reviews),
-    )
-
-
-def _link(
-    sequence: int | None,
-    ledger_id: int | None,
-    earlier: list[str],
-    skipped: list[str],
-    heads: list[Any],
-) -> ChainLink:
-    return ChainLink(
-        sequence=sequence,
-        ledger_id=ledger_id,
-        earlier=tuple(earlier) or NO_ITEMS,
-        skipped=tuple(skipped) or NO_ITEMS,
-        previous=tuple(
-            ChainHead(migration=migration, sequence=number, sha256=digest, reviews=tuple(reviews))
-            for migration, number, digest, reviews in heads
-        )
-        or NO_ITEMS,
-    )
+def _frozen(kept: Any) -> Any:
+    """What JSON holds, with tuples for its lists."""
+    if isinstance(kept, dict):
+        return {name: _frozen(value) for name, value in kept.items()}
+    return tuple(map(_frozen, kept)) if isinstance(kept, list) else kept

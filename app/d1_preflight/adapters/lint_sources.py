@@ -190,11 +190,8 @@ class Sources:
         raise UsageError(f"No migrations in {folder}.", hint=" ".join((*notes, hint)))
 
     def _place_of_file(self, path: Path) -> Place:
-        for place in self._nearby(path.parent):
-            if path.is_relative_to(place.folder):
-                name = path.relative_to(place.folder).as_posix()
-                if place.glob.matches(name):
-                    return place
+        if place := self._configured(path):
+            return place
         if path.name == "migration.sql":
             return Place(path.parent.parent, _NESTED)
         return Place(path.parent, _FLAT)
@@ -202,7 +199,7 @@ class Sources:
     def _undone(self, path: Path) -> tuple[Place, str] | None:
         """Where the migration is that a file takes back, and its name; None for no down file."""
         found = undone_by(path)
-        if found is None or self._is_configured(path):
+        if found is None or self._configured(path):
             return None
         folder, name = Path(found[0]), found[1]
         if path.parent.name not in DOWN_FOLDERS and not (folder / name).is_file():
@@ -210,13 +207,11 @@ class Sources:
         place = self._place_of_file(folder / name)
         return place, (folder / name).relative_to(place.folder).as_posix()
 
-    def _is_configured(self, path: Path) -> bool:
-        """Whether a configuration makes the file a migration, whatever it is called."""
-        return any(
-            path.is_relative_to(place.folder)
-            and place.glob.matches(path.relative_to(place.folder).as_posix())
-            for place in self._nearby(path.parent)
-        )
+    def _configured(self, path: Path) -> Place | None:
+        """Where a configuration makes the file a migration, whatever it is called."""
+        around = (p for p in self._nearby(path.parent) if path.is_relative_to(p.folder))
+        known = (p for p in around if p.glob.matches(path.relative_to(p.folder).as_posix()))
+        return next(known, None)
 
     def _nearby(self, folder: Path) -> tuple[Place, ...]:
         """The places of the projects above a folder and above us.

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
@@ -17,7 +17,7 @@ from d1_preflight.core.rows.equality import Difference
 from d1_preflight.core.rows.index_gap import failing_indexes
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import Schema
-from d1_preflight.core.schema.table import Table, read_tables
+from d1_preflight.core.schema.table import read_tables
 from d1_preflight.core.target.snapshot import LedgerRow
 from d1_preflight.disk import writing
 from d1_preflight.lazy_dataclass import dataclass
@@ -37,6 +37,10 @@ class LocalDatabases:
 
     database_id: str
     ledger_table: str = "d1_migrations"
+
+    attached = staticmethod(row_copies.attached)
+    create_copy = staticmethod(row_copies.RowCopyWriter)
+    open_copy = staticmethod(row_copies.open_copy)
 
     def make(
         self,
@@ -111,18 +115,6 @@ class LocalDatabases:
             found = failing_indexes(connection)
             connection.execute("ROLLBACK")
             return found
-
-    def attached(self, **files: Path) -> AbstractContextManager[apsw.Connection]:
-        """A connection with these database files attached under their names, only to read."""
-        return row_copies.attached(**files)
-
-    def create_copy(self, path: Path, table: Table) -> row_copies.RowCopyWriter:
-        """Begin the row copy of a table in a new file."""
-        return row_copies.RowCopyWriter(path, table)
-
-    def open_copy(self, path: Path) -> RowCopy:
-        """Read a row copy's own header; RecordInvalid when the file is not one."""
-        return row_copies.open_copy(path)
 
     def compare_copy(self, copy: RowCopy, persist: Path) -> Difference | None:
         """Where a database differs first from a row copy; None where it holds the same."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import apsw
 
-from d1_preflight.adapters.row_copies import create_file
+from d1_preflight.adapters.row_copies import create_file, read_only
 from d1_preflight.core.errors import ProjectError, RecordInvalid, RemoteFailed
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import (
@@ -91,9 +91,7 @@ def open_read(path: Path) -> apsw.Connection:
             f"There is no local database at {path.name}.",
             hint="Apply a migration with --local first; wrangler then creates it.",
         )
-    connection = apsw.Connection(
-        f"{path.resolve().as_uri()}?mode=ro", apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    )
+    connection = read_only(path)
     connection.set_busy_timeout(5000)
     return connection
 
@@ -162,7 +160,8 @@ def duplicate(path: Path, to: Path) -> None:
 def _fill(connection: apsw.Connection, contents: Contents) -> None:
     connection.execute("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")
     create_tables(connection, contents.schema)
-    _ensure_ledger(connection, contents)
+    if contents.ledger and contents.ledger_table not in contents.schema.tables:
+        connection.execute(_LEDGER_SQL.format(name=quote_name(contents.ledger_table)))
     for copy in contents.copies:
         _load(connection, copy)
     _fill_ledger(connection, contents)
@@ -204,12 +203,6 @@ def _load(connection: apsw.Connection, copy: RowCopy) -> None:
             hint="Try its schema with such rows in a shell: an expression in it fails.",
         ) from error
     connection.execute("DETACH copy")
-
-
-def _ensure_ledger(connection: apsw.Connection, contents: Contents) -> None:
-    known = contents.ledger_table in contents.schema.tables
-    if not known and contents.ledger:
-        connection.execute(_LEDGER_SQL.format(name=quote_name(contents.ledger_table)))
 
 
 def _fill_ledger(connection: apsw.Connection, contents: Contents) -> None:

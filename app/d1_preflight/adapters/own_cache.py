@@ -7,12 +7,15 @@ import json
 import os
 import stat
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import d1_preflight
+from d1_preflight.lazy_dataclass import dataclass
 
 _NAME = "d1-preflight"
 _OURS = (".py", ".toml")
@@ -37,18 +40,40 @@ def bytes_of_mine(file: Path, largest: int) -> bytes:
         return open_file.read(largest)
 
 
-def entries_of_mine(file: Path, largest: int, form: str, name: str) -> dict[str, Any]:
-    """What a cache of this form holds by key under `name`.
-
-    Nothing where it is damaged, of another form, or others could have written it.
-    """
+def table_of_mine(file: Path, largest: int) -> dict[str, Any]:
+    """The JSON table in a file of this user's; empty where there is none that may be believed."""
     try:
         found = json.loads(bytes_of_mine(file, largest))
     except (OSError, ValueError, RecursionError):
         return {}
-    is_ours = isinstance(found, dict) and found.get("form") == form
-    entries = found.get(name) if is_ours else None
-    return entries if isinstance(entries, dict) else {}
+    return found if isinstance(found, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEntries:
+    """A form of cache file: entries by key under one name, the newest `most` of them."""
+
+    form: str
+    name: str
+    most: int
+    largest: int
+
+    def read(self, file: Path) -> dict[str, Any]:
+        """What the cache holds by key.
+
+        Nothing where it is damaged, of another form, or others could have written it.
+        """
+        found = table_of_mine(file, self.largest)
+        entries = found.get(self.name) if found.get("form") == self.form else None
+        return entries if isinstance(entries, dict) else {}
+
+    def write(self, file: Path, entries: Mapping[str, object]) -> None:
+        """Keep these, the last as the newest; a cache that cannot be written is only slower."""
+        newest = dict(list(entries.items())[-self.most :])
+        with suppress(OSError, ValueError):
+            text = json.dumps({"form": self.form, self.name: newest}, separators=(",", ":"))
+            if len(text) <= self.largest:
+                write_mine(file, text)
 
 
 def _require_mine(known: os.stat_result, never: int) -> None:

@@ -142,21 +142,6 @@ class OpenedProject:
     around: "CommandEnvironment"
 
 
-def open_project(
-    start: Path,
-    *,
-    config: Path | None = None,
-    environment: str | None = None,
-    database: str = "",
-    environ: Mapping[str, str] | None = None,
-) -> "Project":
-    """The project as `open_surroundings` finds it, without the environment."""
-    found = open_surroundings(
-        start, config=config, environment=environment, database=database, environ=environ
-    )
-    return found.project
-
-
 def open_surroundings(
     start: Path,
     *,

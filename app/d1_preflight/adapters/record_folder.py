@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
 
 from d1_preflight.adapters.leftover import is_leftover
 from d1_preflight.adapters.regular_file import read_entry, tree_of
@@ -106,25 +105,18 @@ def _refuse(error: OSError) -> None:
     ) from error
 
 
-class Closes(Protocol):
-    """What keeps the places of records in their chains."""
-
-    def closed(self, files: Mapping[str, bytes]) -> ClosedRecord | None:
-        """A record's place in its chain."""
-        ...
-
-
 def closed_records(
     top: Path,
     besides: Path | None = None,
-    kept: Closes | None = None,
-    files: "Callable[[Path], Mapping[str, bytes]] | None" = None,
+    read: Callable[[Mapping[str, bytes]], ClosedRecord | None] = read_closed,
+    files: Callable[[Path], Mapping[str, bytes]] | None = None,
 ) -> tuple[ClosedRecord, ...]:
     """The closed records below `checklists`, but that of one folder; raises ProjectError.
 
-    `files` gives a folder's signed files, where some were read already.
+    `read` finds a record's place in its chain; `files` gives a folder's signed files, where some
+    were read already.
     """
-    read, read_files = kept.closed if kept else read_closed, files or signed_files
+    read_files = files or signed_files
     folders = (folder for folder in _records_below(top) if folder != besides)
     found = ((read(read_files(folder)), str(folder)) for folder in folders)
     return tuple(replace(record, folder=folder) for record, folder in found if record is not None)

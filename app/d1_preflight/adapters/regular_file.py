@@ -51,6 +51,16 @@ def read_regular(path: Path, limit: int = MAX_BYTES) -> str | None:
         return None
 
 
+def json_of(path: Path) -> object:
+    """What a small JSON file holds; None where there is none that can be read."""
+    import json
+
+    try:
+        return json.loads(read_regular(path) or "")
+    except (ValueError, RecursionError):
+        return None
+
+
 def _bounded(path: str, limit: int, flags: int = 0) -> bytes:
     data = _read(path, limit + 1, flags)
     if len(data) > limit:

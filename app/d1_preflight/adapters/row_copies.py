@@ -14,8 +14,6 @@ from functools import partial
 from hashlib import file_digest
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import Self
 
 import apsw
 
@@ -35,7 +33,7 @@ _NO_COPY = "No row was kept; the target was only read."
 
 
 class RowCopyWriter:
-    """Writes a copy as the rows arrive; `close` gives the finished value, an error leaves none."""
+    """Writes a copy as the rows arrive; `close` gives the finished value."""
 
     def __init__(self, path: Path, table: Table) -> None:
         self._path = path
@@ -46,19 +44,6 @@ class RowCopyWriter:
         with writing(path, _NO_COPY):
             _lay_out(self._connection, table)
             self._connection.execute("BEGIN")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._connection.close()
-        if kind is not None:
-            self._path.unlink(missing_ok=True)
 
     def add(self, rows: Iterable[Row]) -> None:
         """Append rows."""
@@ -91,7 +76,7 @@ class RowCopyWriter:
 def open_copy(path: Path) -> RowCopy:
     """Read a copy's own header; RecordInvalid when the file is not one."""
     try:
-        connection = _read_only(path)
+        connection = read_only(path)
         about = {str(n): str(v) for n, v in connection.execute("SELECT name, value FROM about")}
         connection.close()
     except apsw.Error as error:
@@ -139,8 +124,8 @@ def attached(**files: Path) -> Iterator[apsw.Connection]:
         connection.close()
 
 
-def check_copy(copy: RowCopy) -> None:
-    """RecordInvalid when the file is no longer the one that was written."""
+def compare_copy(copy: RowCopy, database: Path) -> Difference | None:
+    """Where a database differs first from a copy; RecordInvalid when the copy's file changed."""
     try:
         is_same = _file_hash(copy.path) == copy.sha256
     except OSError:
@@ -150,11 +135,6 @@ def check_copy(copy: RowCopy) -> None:
             f"The copy of {copy.table} is missing or was changed: {copy.path.name}.",
             hint="Make the backup again; a changed copy proves nothing.",
         )
-
-
-def compare_copy(copy: RowCopy, database: Path) -> Difference | None:
-    """Where a database differs first from a copy; RecordInvalid when the copy's file changed."""
-    check_copy(copy)
     with attached(copy=copy.path, restored=database) as connection:
         return first_difference(connection, copy)
 
@@ -179,10 +159,11 @@ def _scratch(folder: Path) -> Iterator[apsw.Connection]:
 
 
 def _rows_of(copy: RowCopy) -> closing[apsw.Connection]:
-    return closing(_read_only(copy.path))
+    return closing(read_only(copy.path))
 
 
-def _read_only(path: Path) -> apsw.Connection:
+def read_only(path: Path) -> apsw.Connection:
+    """Open a database's file that nothing here may change."""
     return apsw.Connection(
         f"{path.resolve().as_uri()}?mode=ro", apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     )

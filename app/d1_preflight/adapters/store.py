@@ -8,8 +8,8 @@ inherits, so an apply that outlives its session still keeps a second operator ou
 import errno
 import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Self
@@ -59,7 +59,7 @@ class RecordStore:
         make_folder(self._lock_path.parent)
         handle = take(self._lock_path)
         if handle is None:
-            holder = _holder(self._lock_path)
+            holder = (read_regular(self._lock_path) or "").strip()
             raise RecordBusy(
                 f"Another session holds this record{f' ({holder})' if holder else ''}.",
                 hint="Finish or quit it; if it was killed, its wrangler may still be running.",
@@ -139,10 +139,6 @@ def _is_own(path: Path) -> bool:
     return path.is_file() and not path.is_symlink() and not is_leftover(path.name)
 
 
-def _holder(lock: Path) -> str:
-    return (read_regular(lock) or "").strip()
-
-
 def remove_leftovers(folder: Path) -> None:
     """Remove what killed writes left in a folder of ours; they are no file of anything."""
     if not folder.is_dir():
@@ -155,21 +151,8 @@ def remove_leftovers(folder: Path) -> None:
 
 def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Replace a file's content whole; raises ProjectError where the disk does not take it."""
-    with writing(path):
-        import tempfile
-
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=PART, suffix=NEW)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fchmod(file.fileno(), mode)
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    with writing(path), _written(path.parent, data, mode) as temporary:
+        temporary.replace(path)
     with writing(path, "It was written, but the disk did not confirm it."):
         _sync_folder(path.parent)
 
@@ -182,20 +165,27 @@ def create_durably(path: Path, data: bytes, link: Link = os.link) -> None:
     if os.path.lexists(path):
         raise _there_already(path)
     with writing(path, "Nothing was made.", done="made"):
-        import tempfile
-
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=PART, suffix=NEW)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fchmod(file.fileno(), 0o644)
-                os.fsync(file.fileno())
+        with _written(path.parent, data, 0o644) as temporary:
             _give_name(temporary, path, link)
-        finally:
-            temporary.unlink(missing_ok=True)
         _sync_folder(path.parent)
+
+
+@contextmanager
+def _written(folder: Path, data: bytes, mode: int) -> Iterator[Path]:
+    """A temporary file with these bytes, on the disk; gone unless it was given another name."""
+    import tempfile
+
+    handle, name = tempfile.mkstemp(dir=folder, prefix=PART, suffix=NEW)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _give_name(temporary: Path, path: Path, link: Link) -> None:

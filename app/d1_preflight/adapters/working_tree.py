@@ -105,7 +105,7 @@ class _Looking:
         self._inside = _Inside(tree.root)
         self._blobs: dict[str, str] = {}
         self._total = 0
-        self._settled = _now_ns() - _JUST_NOW_NS
+        self._settled = time.time_ns() - _JUST_NOW_NS
         tree.blobs = self._blobs
 
     def take(self, path: str) -> bool:
@@ -139,10 +139,6 @@ class _Looking:
 
 def _blob(data: bytes) -> str:
     return sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-
-
-def _now_ns() -> int:
-    return time.time_ns()
 
 
 def paths_around(folder: Path) -> Iterable[str]:

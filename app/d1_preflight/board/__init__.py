@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from d1_preflight.board.adoptions import adoption_rows
-from d1_preflight.board.kept_classes import ClassStore, KeptClasses
-from d1_preflight.board.kept_ledger import KeptLedger, LedgerStore
+from d1_preflight.board.kept import ClassStore, KeptClasses, KeptLedger, LedgerStore
 from d1_preflight.board.record_state import dropped_by, is_dropped, owed_by, record_words
 from d1_preflight.board.row import NOT_STARTED, BoardRow, Remote
 from d1_preflight.core.checklist.checklist import Checklist
@@ -219,9 +218,7 @@ class Board:
 
     def target(self, name: str) -> "Target":
         """What the emergency card is about."""
-        from d1_preflight.board.emergency_target import target_of
-
-        return target_of(self._context, name)
+        return _target_of(self._context, name)
 
     def run(self, command: str, name: str, *, noted: bool = True) -> str:
         """Run a command at the terminal; how it ended, in words. An emergency's is `noted`."""
@@ -284,7 +281,7 @@ class Board:
         if isinstance(file, UnreadableMigration):
             return BoardRow(
                 file.name, number, words, Kind.UNKNOWN, Risk.UNKNOWN, self._remote(file.name),
-                MARKS[Status.FAILED], file.problem, opens=False,
+                MARKS[Status.FAILED], file.problem,
             )  # fmt: skip
         analysis = self._judged.get(file.sha256)
         mark, told = self._record(file.name, checklist, analysis)
@@ -336,6 +333,37 @@ def _remarks(context: "ProjectContext", contradictions: tuple[str, ...]) -> tupl
         return remarks
     shown = path.relative_to(here) if path.is_relative_to(here) else path
     return (*remarks, f"The configuration is {shown}.")
+
+
+def _target_of(context: "ProjectContext", name: str) -> "Target":
+    """The target of a migration, or of none: its database, its Worker, its configuration."""
+    from d1_preflight.core.recovery.runbook import Target
+
+    project = context.project
+    worker = project.settings.verification.worker or project.config.name
+    config, environment = _target_config(context)
+    return Target(
+        database=project.database.name,
+        migration=name,
+        worker=worker,
+        project_config=project.config.path.name,
+        project_environment=project.environment,
+        config=config,
+        environment=environment,
+        ledger=project.database.migrations_table,
+        restore_file=context.restore_file(name) if name else "",
+        maintenance=project.settings.verification.maintenance_command,
+    )
+
+
+def _target_config(context: "ProjectContext") -> tuple[str, str | None]:
+    """By the uuid; in an emergency on a full disk, by the project's own configuration."""
+    project = context.project
+    try:
+        path = context.target_config()
+    except PreflightError:
+        return project.config.path.name, project.environment
+    return path.relative_to(project.root).as_posix(), None
 
 
 def with_owed(

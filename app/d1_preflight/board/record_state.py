@@ -47,10 +47,10 @@ def record_words(
     """The state of a record: a mark, and words for the board."""
     close = record.last("close")
     if close and close.status.is_answered and signed:
-        when = close.finished_at or close.started_at
+        when, who = close.finished_at or close.started_at, close.by.partition("@")[0]
         end = CloseFacts.from_attempt(close).end
         ended = answer_label("end", end) if end in (ROLLED_BACK, FIXED_MANUALLY) else "closed"
-        return MARKS[Status.PROVED], f"{ended} · {_first_name(close.by)} · {when:%d %b}"
+        return MARKS[Status.PROVED], f"{ended} · {who} · {when:%d %b}"
     path = checklist.steps_for(kind)
     current = next((s for s in path if not record.status_of(s).is_answered), None)
     titles: Mapping[str, str] = {
@@ -68,7 +68,3 @@ def record_words(
     if current.id == "applied":
         return MARKS[Status.ATTESTED], "GO signed"
     return MARKS[Status.RUNNING], f"open at {titles[current.section]}"
-
-
-def _first_name(identity: str) -> str:
-    return identity.partition("@")[0]

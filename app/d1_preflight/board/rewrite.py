@@ -4,10 +4,15 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from d1_preflight.actions.rewrite_tried import against_rewrite
+from d1_preflight.actions.context import StepContext
+from d1_preflight.actions.rehearsal import run_local_file
+from d1_preflight.actions.workspace import Folder
+from d1_preflight.core.analysis import analyse, schema_after
+from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.remedies.fix import Fix, fix
 from d1_preflight.core.remedies.patterns.split import RULE, names_at, split, with_split
 from d1_preflight.core.remedies.remedy import NoRemedy
+from d1_preflight.core.schema.schema import diff
 
 if TYPE_CHECKING:
     from d1_preflight.project_context import ProjectContext
@@ -49,3 +54,29 @@ def _proved(session: "Session", project: "ProjectContext") -> Fix:
         return found
     names = names_at(project.now(), migration, siblings)
     return with_split(found, split(migration, prior, siblings, names))
+
+
+async def against_rewrite(context: StepContext, text: str) -> str:
+    """What the real wrangler's run of a text on the copy speaks against it; "" where nothing does.
+
+    Without a copy there is nothing to try it on.
+    """
+    environment = context.environment
+    before, after = Folder.COPY.of(environment), Folder.REWRITE.of(environment)
+    if not environment.local.file(before).is_file():
+        return ""
+    script = Migration.from_text(environment.name, text)
+    await asyncio.to_thread(environment.local.duplicate, before, after)
+    # Its output is not kept: a SELECT in the script would print the target's rows.
+    ran = await run_local_file(context, script, after, keep=None)
+    if ran.exit_code != 0:
+        return f"wrangler does not run it on the copy: {context.own_reason(ran, script)}"
+    prior = environment.local.schema(before)
+    changes = diff(schema_after([script], prior), environment.local.schema(after))
+    if changes:
+        return f"wrangler leaves another schema on the copy: {changes[0].words}"
+    deleted = {t.lower() for t in analyse(script, prior).effects.rows_deleted_in}
+    old, new = environment.local.counts(before), environment.local.counts(after)
+    fewer = (table for table, rows in old.items() if new.get(table, rows) < rows)
+    lost = sorted(table for table in fewer if table.lower() not in deleted)
+    return f"wrangler leaves fewer rows of {', '.join(lost)} on the copy" if lost else ""

@@ -21,7 +21,6 @@ class Remote(StrEnum):
 class BoardRow:
     """One migration: `record` says the state of its record, `mark` says it in one character.
 
-    `opens` is False for what the wizard cannot walk (an applied migration without a record).
     `remembered` is what an earlier run read of the ledger, shown until `remote` is known.
     """
 
@@ -35,7 +34,6 @@ class BoardRow:
     record: str = NOT_STARTED
     preview: str = ""
     findings: tuple[Finding, ...] = ()
-    opens: bool = True
     is_judged: bool = True  # False while nobody has looked at its SQL
     record_of: str = ""  # the migration whose record it opens, where that is another one
     remembered: Remote = Remote.UNKNOWN

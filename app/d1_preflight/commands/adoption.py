@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
 ADOPTION = "adoption"
 _BASELINE = "baseline.sql"
+_HEAD = "-- Schema that no migration creates, as found on the target."
 
 
 class Adoption:
@@ -18,55 +19,44 @@ class Adoption:
 
     def next(self, database: str) -> str:
         """The adoption of a database that is open, else the next one's name."""
+        from d1_preflight.adapters.record_folder import read_record_folder
+        from d1_preflight.core.verify.chain import read_closed
+
         here = self._context
-        return next_name(here if here.project.database.name == database else here.on(database))
+        here = here if here.project.database.name == database else here.on(database)
+        number, name = 1, ADOPTION
+        while True:
+            folder = here.store(name).folder
+            if not folder.is_dir() or read_closed(read_record_folder(folder)) is None:
+                return name
+            number += 1
+            name = f"{ADOPTION}-{number}"
 
     def finish(self, session: "Session") -> str:
-        """Write the baseline for lint after the close; what was written, or ""."""
-        return write_baseline(self._context, session)
+        """Write after the close what no file makes as lint's baseline, and name it there.
 
+        What is set stays. Returns what was written, in words; "" where nothing was.
+        """
+        from d1_preflight.adapters.configuration import remembering, text_of
+        from d1_preflight.adapters.store import write_durably
+        from d1_preflight.core.analysis import made_outside
+        from d1_preflight.core.project.settings import SETTINGS_NAME, load_settings
+        from d1_preflight.core.target.ledgers import foreign_ledgers
 
-def next_name(context: "ProjectContext") -> str:
-    """The adoption that is open, else the next one's name."""
-    from d1_preflight.adapters.record_folder import read_record_folder
-    from d1_preflight.core.verify.chain import read_closed
-
-    number, name = 1, ADOPTION
-    while True:
-        folder = context.store(name).folder
-        if not folder.is_dir() or read_closed(read_record_folder(folder)) is None:
-            return name
-        number += 1
-        name = f"{ADOPTION}-{number}"
-
-
-def write_baseline(context: "ProjectContext", session: "Session") -> str:
-    """Write what no file makes as the baseline, and name it for lint; what is set stays.
-
-    Returns what was written, in words; "" where nothing was.
-    """
-    from d1_preflight.adapters.configuration import remembering, text_of
-    from d1_preflight.adapters.store import write_durably
-    from d1_preflight.core.analysis import made_outside
-    from d1_preflight.core.project.settings import SETTINGS_NAME, load_settings
-    from d1_preflight.core.target.ledgers import foreign_ledgers
-
-    seen = session.environment.cache.observation
-    if seen is None or context.project.settings.lint.baseline:
-        return ""
-    others = [ledger.table for ledger in foreign_ledgers(seen.schema)]
-    live = seen.schema.without(*others)
-    outside = made_outside(tuple(session.environment.files.migrations()), live)
-    path, settings = context.project.root / _BASELINE, context.project.root / SETTINGS_NAME
-    if not outside.objects or path.exists():
-        return ""
-    text = remembering(
-        text_of(settings) if settings.exists() else "", _BASELINE, table="lint", key="baseline"
-    )
-    load_settings(text)  # what is written can be read
-    objects = "".join(f"{made.sql.rstrip().rstrip(';')};\n" for made in outside.objects)
-    write_durably(
-        path, f"-- Schema that no migration creates, as found on the target.\n{objects}".encode()
-    )
-    write_durably(settings, text.encode())
-    return f"The base schema, which no migration creates: {path}, named by [lint] baseline."
+        project, seen = self._context.project, session.environment.cache.observation
+        if seen is None or project.settings.lint.baseline:
+            return ""
+        others = [ledger.table for ledger in foreign_ledgers(seen.schema)]
+        live = seen.schema.without(*others)
+        outside = made_outside(tuple(session.environment.files.migrations()), live)
+        path, settings = project.root / _BASELINE, project.root / SETTINGS_NAME
+        if not outside.objects or path.exists():
+            return ""
+        text = remembering(
+            text_of(settings) if settings.exists() else "", _BASELINE, table="lint", key="baseline"
+        )
+        load_settings(text)  # what is written can be read
+        objects = "".join(f"{made.sql.rstrip().rstrip(';')};\n" for made in outside.objects)
+        write_durably(path, f"{_HEAD}\n{objects}".encode())
+        write_durably(settings, text.encode())
+        return f"The base schema, which no migration creates: {path}, named by [lint] baseline."

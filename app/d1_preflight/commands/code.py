@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight.commands.faces import add_project_arguments
+from d1_preflight.commands.faces import add_project_arguments, path_root, sources_of
 from d1_preflight.commands.output import say, write
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     verdict = judged(
         arguments, name=arguments.migration, deployed=arguments.deployed, new=arguments.new
     )
-    root = _root(form)
+    root = path_root(form)
     write(render_order(verdict, form, path_prefix(root, arguments.config)), "The verdict")
     say(f"preflight code: {verdict.order}{'' if verdict.is_proved else ', not proved'}")
     return exit_code(verdict)
@@ -60,12 +60,9 @@ def judged(
     arguments: argparse.Namespace, *, name: str = "", deployed: str = "", new: str = ""
 ) -> "Verdict":
     """The verdict on the project that the arguments name."""
-    from d1_preflight.adapters.lint_sources import Sources
     from d1_preflight.deploy_order import Request, judge
 
-    environment = arguments.env or os.environ.get("CLOUDFLARE_ENV", "")  # as wrangler has it
-    sources = Sources(Path.cwd(), arguments.config, environment, arguments.database)
-    return judge(Request(sources, name, deployed, new))
+    return judge(Request(sources_of(arguments), name, deployed, new))
 
 
 def exit_code(verdict: "Verdict") -> int:
@@ -83,9 +80,3 @@ def path_prefix(root: Path, config: Path | None) -> str:
     top = repository_root(find_config(Path.cwd(), config).parent)
     found = os.path.relpath(top, os.path.realpath(root))
     return "" if found == "." else found
-
-
-def _root(form: str) -> Path:
-    """Where paths begin: here; for GitHub, at the checkout, wherever the step runs."""
-    workspace = os.environ.get("GITHUB_WORKSPACE", "")
-    return Path(workspace) if form in ("github", "sarif") and workspace else Path.cwd()

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight.commands.checks import Check, Look, Surroundings, command_of, failed, good
-from d1_preflight.commands.d1_access import login_files
 from d1_preflight.commands.faces import add_project_arguments, named
 from d1_preflight.commands.output import clean, write
 from d1_preflight.commands.project_checks import PROJECT
+from d1_preflight.commands.target_checks import login_files
+from d1_preflight.core.errors import PreflightError, WranglerUnavailable
 from d1_preflight.core.format import plural
 from d1_preflight.lazy_dataclass import replace
 
@@ -51,7 +52,6 @@ def examine(
 ) -> Iterator[Check]:
     """Every check, in the order in which to fix things; a check that cannot run says so."""
     from d1_preflight.adapters.project_files import open_surroundings
-    from d1_preflight.core.errors import PreflightError
 
     folder = _folder(start, arguments.config)
     around = Surroundings(folder, _without_programs_of(folder, environ))
@@ -75,7 +75,6 @@ def examine(
 def _folder(start: Path, config: Path | None) -> Path:
     """Where wrangler would be started: in the project's folder, if there is a project."""
     from d1_preflight.adapters.configuration import find_config
-    from d1_preflight.core.errors import PreflightError
 
     try:
         return find_config(start, config).parent
@@ -87,7 +86,6 @@ def _command_environment(around: Surroundings, asked: str | None) -> "CommandEnv
     """What the wrangler of this folder would find in its environment, by its version's rules."""
     from d1_preflight.adapters.project_files import read_settings
     from d1_preflight.adapters.wrangler.dotenv import read_environment
-    from d1_preflight.core.errors import PreflightError
     from d1_preflight.core.project.settings import Settings
 
     try:
@@ -105,7 +103,6 @@ def _wrangler_version(
     from d1_preflight.adapters.wrangler.nodes import read_version
     from d1_preflight.adapters.wrangler.packages import Package
     from d1_preflight.adapters.wrangler.toolchain import look_for_wrangler
-    from d1_preflight.core.errors import WranglerUnavailable
     from d1_preflight.core.project.setting_types import WranglerUse
 
     try:
@@ -125,8 +122,6 @@ def _without_programs_of(folder: Path, environ: Mapping[str, str]) -> Mapping[st
 
 
 def _looked(title: str, look: Look, around: Surroundings) -> Iterator[Check]:
-    from d1_preflight.core.errors import PreflightError
-
     try:
         yield from look(around)
     except PreflightError as error:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NoReturn
 
+from d1_preflight.core.errors import UsageError
+
 _WIDTH = 78
 _UNKNOWN = 80
 _EXAMPLES = "examples:"
@@ -133,8 +135,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Refuse in the form of every other refusal, with what was meant perhaps."""
-        from d1_preflight.core.errors import UsageError
-
         hint = f"What it takes: {self.prog} --help"
         found = _NOT_A_CHOICE.fullmatch(message)
         if found is None:

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from d1_preflight.commands.output import write
+from d1_preflight.core.errors import UsageError
+from d1_preflight.core.findings import Severity
 from d1_preflight.core.format import plural
 
 if TYPE_CHECKING:
@@ -31,8 +33,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _wanted(words: "Mapping[str, CatalogEntry]", wanted: str) -> "CatalogEntry":
-    from d1_preflight.core.errors import UsageError
-
     rule = wanted.strip("[]").lower().replace("_", "-")
     if rule in words:
         return words[rule]
@@ -45,8 +45,6 @@ def _wanted(words: "Mapping[str, CatalogEntry]", wanted: str) -> "CatalogEntry":
 
 
 def _listed(words: "Mapping[str, CatalogEntry]") -> Iterator[str]:
-    from d1_preflight.core.findings import Severity
-
     width = max(map(len, words))
     for severity in Severity:
         found = [rule for rule in words.values() if rule.severity is severity]

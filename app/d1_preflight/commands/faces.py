@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from d1_preflight.commands import output
-from d1_preflight.core.errors import PreflightError, Undecided, UsageError
+from d1_preflight.core.errors import PreflightError, Undecided, UsageError, WranglerUnavailable
 
 if TYPE_CHECKING:
+    from d1_preflight.adapters.lint_sources import Sources
     from d1_preflight.adapters.project_files import OpenedProject
     from d1_preflight.plain.asker import Asker
     from d1_preflight.project_context import ProjectContext
@@ -43,6 +44,20 @@ def add_project_arguments(parser: argparse.ArgumentParser, *, first: bool = Fals
         "--database", default="" if first else absent, metavar="NAME",
         help="the database's name or binding, if there are several",
     )  # fmt: skip
+
+
+def add_record_options(parser: argparse.ArgumentParser) -> None:
+    """The options with which a stranger names what a record is verified against."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", default=argparse.SUPPRESS,
+        help="the wrangler configuration it was made with, if not the project's own",
+    )  # fmt: skip
+    parser.add_argument(
+        "--allowed-signers", type=Path, metavar="FILE", help="who may sign, in which role"
+    )
+    parser.add_argument(
+        "--checklist", type=Path, metavar="FILE", help="the checklist the record was made with"
+    )
 
 
 class Named(TypedDict):
@@ -78,7 +93,7 @@ def first_paint(arguments: argparse.Namespace) -> "FirstPaint | None":
     on_screen = all(stream is not None and stream.isatty() for stream in streams)
     if not on_screen or plain_because(os.environ, asked=False, set_so=False):
         return None
-    from d1_preflight.adapters.class_cache import open_class_cache
+    from d1_preflight.adapters.first_paint_cache import open_class_cache
     from d1_preflight.adapters.project_files import ProjectFiles, open_surroundings
     from d1_preflight.core.project.migration import Migration
     from d1_preflight.core.project.setting_types import WranglerUse
@@ -107,7 +122,7 @@ def _remembered(opened: "OpenedProject", files: Iterable[str]) -> tuple[dict[str
     """What the ledger said of each file when it was last read, and when that was."""
     from datetime import UTC, datetime
 
-    from d1_preflight.adapters.ledger_cache import open_ledger_cache
+    from d1_preflight.adapters.first_paint_cache import open_ledger_cache
     from d1_preflight.core.format import ledger_age
     from d1_preflight.core.target.api_place import api_place
 
@@ -155,9 +170,12 @@ def _app(context: "ProjectContext", name: str) -> "PreflightApp":
     """The screen on a project, which opens the migration of that name, if one is given."""
     from zoneinfo import ZoneInfo
 
-    from d1_preflight.adapters.class_cache import open_class_cache
     from d1_preflight.adapters.editor import edit
-    from d1_preflight.adapters.ledger_cache import LedgerCache, open_ledger_cache
+    from d1_preflight.adapters.first_paint_cache import (
+        LedgerCache,
+        open_class_cache,
+        open_ledger_cache,
+    )
     from d1_preflight.adapters.system import open_in_browser
     from d1_preflight.board import Board
     from d1_preflight.commands.adoption import Adoption
@@ -229,18 +247,11 @@ def need_wrangler(context: "ProjectContext") -> None:
     import asyncio
 
     from d1_preflight.adapters.wrangler.toolchain import install
-    from d1_preflight.core.errors import WranglerUnavailable
 
     try:
         _ = context.toolchain
     except WranglerUnavailable:
-
-        def tell(line: str) -> None:
-            output.say(line)
-
-        import asyncio
-
-        asyncio.run(install(tell, environ=context.environ))
+        asyncio.run(install(output.say, environ=context.environ))
 
 
 def _choose(undecided: Undecided, open_asker: Callable[[], "Asker"] | None) -> str:
@@ -281,6 +292,20 @@ def plain_because(environ: Mapping[str, str], *, asked: bool, set_so: bool) -> s
     return "TERM is dumb" if environ.get("TERM") == "dumb" else ""
 
 
+def sources_of(arguments: argparse.Namespace) -> "Sources":
+    """The migrations that the command line names, in the environment that wrangler takes."""
+    from d1_preflight.adapters.lint_sources import Sources
+
+    environment = arguments.env or os.environ.get("CLOUDFLARE_ENV", "")
+    return Sources(Path.cwd(), arguments.config, environment, arguments.database)
+
+
+def path_root(form: str) -> Path:
+    """Where paths begin: here; for GitHub, at the checkout, wherever the step runs."""
+    workspace = os.environ.get("GITHUB_WORKSPACE", "")
+    return Path(workspace) if form in ("github", "sarif") and workspace else Path.cwd()
+
+
 def full_name(context: "ProjectContext", wanted: str) -> str:
     """The migration that a number, a stem or a name means; UsageError where none or several do."""
     return one_name([file.name for file in context.files()], wanted)
@@ -309,7 +334,8 @@ def _show_plain(context: "ProjectContext", name: str, why: str) -> int:
     board = Board(context)
     owed = tuple(owed_words(board.listed()))
     _tell(owed)
-    chosen = name or plain.choose_migration(asker, [file.name for file in context.files()])
+    names = [file.name for file in context.files()]
+    chosen = name or plain.choose(asker, "Which migration?", names)
     if not chosen:
         return 0
 

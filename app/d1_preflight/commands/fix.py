@@ -4,20 +4,22 @@ import argparse
 import os
 import sys
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight.commands.faces import add_project_arguments, named
+from d1_preflight.commands.faces import add_project_arguments, full_name, named, sources_of
 from d1_preflight.commands.output import clean, say, write
+from d1_preflight.core.errors import PreflightError, UsageError
 from d1_preflight.lazy_dataclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from d1_preflight.adapters.lint_sources import Ledger
-    from d1_preflight.core.errors import UsageError
     from d1_preflight.core.project.migration import Migration
     from d1_preflight.core.remedies.fix import Fix
+    from d1_preflight.core.remedies.patterns.split import Split
+    from d1_preflight.core.remedies.remedy import NoRemedy
     from d1_preflight.core.schema.schema import Schema
     from d1_preflight.project_context import ProjectContext
 
@@ -53,7 +55,6 @@ def add_fix_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fix each file in turn; the first that is refused ends the run."""
-    from d1_preflight.core.errors import UsageError
     from d1_preflight.core.rules.catalog import rule_catalog
 
     rules = tuple(getattr(arguments, "rule", ()))
@@ -72,8 +73,6 @@ def _paths(arguments: argparse.Namespace) -> "Sequence[Path]":
             found.append(Path(word))
             continue
         context = _context(arguments)
-        from d1_preflight.commands.faces import full_name
-
         name = full_name(context, word)
         found += [nearby(f.path) for f in context.files() if f.name == name and f.path]
     return found
@@ -128,30 +127,76 @@ def _down(arguments: argparse.Namespace, path: Path, fixed: "Fix") -> int:
 def _split(arguments: argparse.Namespace, path: Path) -> int:
     """Split a file that holds several changes, as `_fixed` rewrites one."""
     from d1_preflight.adapters.rewritten_file import read_rewritable
-    from d1_preflight.commands.fix_split import found_split, show_split, tell_split, write_split
     from d1_preflight.core.remedies.remedy import NoRemedy
 
     with _bounded(path):
-        found = found_split(*_among(arguments, path))
-    if not tell_split(path, found) or isinstance(found, NoRemedy):
+        found = _found_split(*_among(arguments, path))
+    if not _tell_split(path, found) or isinstance(found, NoRemedy):
         return 0
     if arguments.diff or not arguments.write:
-        show_split(path, found)
+        _show_split(path, found)
     if not arguments.write and not _agrees(path):
         say(f"preflight fix: {_NOT_YET}; --write writes them")
         return 1
     if read_rewritable(path).text != found.before:
         raise _changed(path)
-    root = _refuse_applied(arguments, path)
-    write_split(arguments, path, found, lambda: root)
+    _write_split(arguments, path, found, _refuse_applied(arguments, path))
     return 0
+
+
+def _found_split(
+    migration: "Migration", prior: "Schema", siblings: "Sequence[Migration]"
+) -> "Split | NoRemedy":
+    """The split of a migration among its siblings, named in their convention."""
+    from d1_preflight.adapters.system import SystemClock
+    from d1_preflight.core.remedies.patterns.split import names_at, split
+
+    names = names_at(SystemClock().now(), migration, siblings)
+    return split(migration, prior, siblings, names)
+
+
+def _tell_split(path: Path, found: "Split | NoRemedy") -> bool:
+    """Say what the split comes to; whether there is one."""
+    from d1_preflight.core.remedies.remedy import NoRemedy
+
+    if isinstance(found, NoRemedy):
+        say(f"preflight fix: {path}: no split")
+        say(f"  several-changes stays: {found.reason}")
+        return False
+    say(f"preflight fix: {path}: it needs {len(found.parts)} files; the split is proved")
+    for part in found.parts:
+        say(f"  {part.name}: {part.what}")
+    say(f"  proved on {found.rows}: the same rows and the same schema as before")
+    return True
+
+
+def _show_split(path: Path, found: "Split") -> None:
+    """The files as they would be, each behind its name."""
+    texts = (f"== {path.with_name(Path(p.name).name)}\n{clean(p.text)}" for p in found.parts)
+    write("\n".join(texts), "The split")
+
+
+def _write_split(arguments: argparse.Namespace, path: Path, found: "Split", root: Path) -> None:
+    """Write the new files, then the first over the author's; none where one cannot be written."""
+    from d1_preflight.adapters.rewritten_file import read_rewritable, write_rewrite
+    from d1_preflight.adapters.wrangler.staged_config import open_workspace
+
+    before, first = read_rewritable(path), found.parts[0]
+    home = path.parents[len(Path(first.name).parts) - 1]
+    further = [(home / part.name, part.text) for part in found.parts[1:]]
+    made = [new for new, _ in further]
+    kept = write_rewrite(path, before, first.text, open_workspace(root), further)
+    names = ", ".join(str(new) for new in made)
+    say(f"preflight fix: wrote {path} and {names}; the earlier text is kept in {kept}")
+    say("  The old down file no longer undoes it: write one for each part.")
+    if arguments.unapplied:
+        say(f"  {_UNAPPLIED}")
 
 
 @contextmanager
 def _bounded(path: Path) -> "Iterator[None]":
     """Stop what takes too long; UsageError then."""
     from d1_preflight.adapters.work_limit import SECONDS, TooMuchWork, work_limit
-    from d1_preflight.core.errors import UsageError
 
     try:
         with work_limit(SECONDS * _LONGER):
@@ -192,26 +237,16 @@ def _among(
 ) -> "tuple[Migration, Schema, tuple[Migration, ...]]":
     """The migration, the schema that it meets, and the files of its folder."""
     from d1_preflight.adapters.baseline import read_baseline, read_naming
-    from d1_preflight.adapters.lint_sources import Sources
     from d1_preflight.core.analysis import baseline_schema, schema_after
 
-    environment = arguments.env or os.environ.get("CLOUDFLARE_ENV", "")
-    sources = Sources(Path.cwd(), arguments.config, environment, arguments.database)
-    [ledger] = sources.paths([path])
+    [ledger] = sources_of(arguments).paths([path])
     baseline = read_baseline(ledger.place.folder, Path.cwd())
     prior = baseline_schema(baseline) if baseline else None
-    before = tuple(_before(ledger))
+    before = tuple(takewhile(lambda m: m.name not in ledger.wanted, ledger.migrations))
     naming = read_naming(ledger, Path.cwd())
     siblings = tuple(replace(m, naming=naming) for m in ledger.migrations)
     migration = next(m for m in siblings if m.name in ledger.wanted)
     return migration, schema_after((*ledger.earlier, *before), prior), siblings
-
-
-def _before(ledger: "Ledger") -> "Iterator[Migration]":
-    for migration in ledger.migrations:
-        if migration.name in ledger.wanted:
-            return
-        yield migration
 
 
 def as_diff(name: str, before: str, after: str) -> str:
@@ -272,7 +307,6 @@ def _write(arguments: argparse.Namespace, path: Path, found: "Fix") -> None:
 def _refuse_applied(arguments: argparse.Namespace, path: Path) -> Path:
     """The project's root; raises UsageError where the file is applied or recorded, or may be."""
     from d1_preflight.board import Board, Remote
-    from d1_preflight.core.errors import PreflightError, UsageError
 
     try:
         context = _context(arguments)
@@ -313,7 +347,6 @@ def _refuse_applied(arguments: argparse.Namespace, path: Path) -> Path:
 def _home(path: Path, root: Path) -> Path:
     """`root`, where the file lies in a checkout or folder of ours; UsageError where outside."""
     from d1_preflight.adapters.regular_file import tree_of
-    from d1_preflight.core.errors import UsageError
 
     real = Path(os.path.realpath(path))
     if not any(real.is_relative_to(tree_of(folder)) for folder in (Path.cwd(), root)):
@@ -325,8 +358,6 @@ def _home(path: Path, root: Path) -> Path:
 
 
 def _changed(path: Path) -> "UsageError":
-    from d1_preflight.core.errors import UsageError
-
     return UsageError(
         f"{path} was changed meanwhile: the rewrite is for another text.",
         hint="Nothing was written. Fix it again.",
@@ -334,8 +365,6 @@ def _changed(path: Path) -> "UsageError":
 
 
 def _unknown(path: Path, why: str) -> "UsageError":
-    from d1_preflight.core.errors import UsageError
-
     return UsageError(
         f"Whether {path} is applied is not known: {why}",
         hint="Nothing was written. If it is applied nowhere: --unapplied.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from d1_preflight.commands.faces import named
 from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.findings import Kind
 
 if TYPE_CHECKING:
     from d1_preflight.core.project.migration import Migration
@@ -36,7 +37,6 @@ def missing_down(
 ) -> MissingDown | None:
     """The down file that is missing beside `text`; None where there is one, or none is needed."""
     from d1_preflight.core.analysis import analyse
-    from d1_preflight.core.findings import Kind
     from d1_preflight.core.recovery.down import draft_down
 
     path = _path(arguments, migration)

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 
 from d1_preflight.commands.faces import add_project_arguments, named
 from d1_preflight.commands.output import say, write
+from d1_preflight.core.errors import MigrationUnreadable, UsageError
+from d1_preflight.core.findings import Analysis, Kind
 
 if TYPE_CHECKING:
     from d1_preflight.adapters.project_files import ProjectFiles
-    from d1_preflight.core.findings import Analysis
     from d1_preflight.core.project.migration import Migration
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
-    from d1_preflight.core.findings import Kind
-
     kinds = (Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
     parser = subparsers.add_parser("header", help="write a file's header from what it does")
     parser.add_argument("name", metavar="NAME", help="the migration: its number, or its name")
@@ -57,7 +56,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _meant(files: "ProjectFiles", wanted: str) -> "Migration":
     from d1_preflight.commands.faces import one_name
-    from d1_preflight.core.errors import MigrationUnreadable
     from d1_preflight.core.project.migration import Migration
 
     all_files = files.files()
@@ -70,8 +68,6 @@ def _meant(files: "ProjectFiles", wanted: str) -> "Migration":
 
 def _refuse_kept(migration: "Migration") -> None:
     """A tool knows its files by their bytes, too: a header would make another file of it."""
-    from d1_preflight.core.errors import UsageError
-
     if migration.naming.keeps(migration.name):
         raise UsageError(
             f"{migration.naming.tool} made {migration.name} and knows it by its bytes.",
@@ -81,8 +77,6 @@ def _refuse_kept(migration: "Migration") -> None:
 
 def _refuse_blank(migration: "Migration", kind: str) -> None:
     """The type follows from the statements: there is none yet."""
-    from d1_preflight.core.errors import UsageError
-
     if migration.is_blank and not kind:
         raise UsageError(
             f"Nothing is written in {migration.name} yet: its type follows from the SQL.",
@@ -96,8 +90,6 @@ def _found(files: "ProjectFiles", migration: "Migration", kind: str) -> "Analysi
 
     from d1_preflight.adapters.baseline import read_baseline
     from d1_preflight.core.analysis import baseline_schema, judge_some
-    from d1_preflight.core.errors import UsageError
-    from d1_preflight.core.findings import Kind
 
     baseline = read_baseline(files.folder, Path.cwd())
     prior = baseline_schema(baseline) if baseline else None
@@ -125,7 +117,6 @@ def _description(arguments: argparse.Namespace, migration: "Migration") -> str:
     """What it is for: as said, as the header says, as a person answers, else as it is named."""
     from d1_preflight import plain
     from d1_preflight.core.checklist.checklist import Prompt, PromptKind
-    from d1_preflight.core.errors import UsageError
     from d1_preflight.core.project.template import description_of
 
     said = " ".join(arguments.description.split()) or migration.header.description
@@ -137,9 +128,8 @@ def _description(arguments: argparse.Namespace, migration: "Migration") -> str:
         return description_of(migration.name)
     asked = Prompt("description", PromptKind.TEXT, f"What is {migration.name} for?")
 
-    async def answered() -> object:
-        return await asker.ask(asked)
-
     import asyncio
 
-    return " ".join(str(asyncio.run(answered()) or "").split()) or description_of(migration.name)
+    return " ".join(str(asyncio.run(asker.ask(asked)) or "").split()) or description_of(
+        migration.name
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight.commands.output import say, write
+from d1_preflight.core.errors import ProjectError, Rejected
 
 if TYPE_CHECKING:
     from d1_preflight.core.checklist.checklist import Prompt
@@ -168,7 +169,6 @@ def _with_endpoints(verification: "Verification", urls: tuple[str, ...]) -> "Ver
 
 async def _answer(asker: "Asker", prompt: "Prompt") -> str | None:
     """An answer that the settings can hold; asked again in their own words where not."""
-    from d1_preflight.core.errors import ProjectError, Rejected
     from d1_preflight.core.project.settings import Settings, dump_settings, load_settings
 
     while True:

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight.commands.faces import add_project_arguments
+from d1_preflight.commands.faces import add_project_arguments, path_root, sources_of
 from d1_preflight.commands.fix import add_fix_arguments
 from d1_preflight.commands.output import say, write
+from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.lazy_dataclass import replace
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from d1_preflight.adapters.lint_sources import Ledger, Sources
     from d1_preflight.code.verdict import Verdict
     from d1_preflight.core.findings import Analysis
-    from d1_preflight.lint import Format
     from d1_preflight.lint.judged import Judged
     from d1_preflight.lint.paint import Paint
 
@@ -73,22 +73,24 @@ def run(arguments: argparse.Namespace) -> int:
     from d1_preflight.lint.judged import Judged, summary
 
     form = Format(arguments.format)
-    _refuse_write_alone(arguments)
+    if arguments.write and not arguments.fix:
+        raise UsageError("--write writes what --fix finds.", hint="preflight lint --fix --write")
     ledgers = _ledgers(arguments)
     judged: list[Judged] = []
     with _bounded(ledgers, judged):
         for ledger in ledgers:
-            judged.extend(_judged(ledger, _root(form)))
+            judged.extend(_judged(ledger, path_root(form)))
     if arguments.fix:
         judged = _with_rewrites(arguments, judged)
     with _bounded(ledgers, judged):
         text = render(judged, form, _paint())
-    verdict = _verdict(arguments) if arguments.code else None
+    verdict, from_code = _verdict(arguments) if arguments.code else None, 0
     if verdict is not None:
-        from d1_preflight.commands.code import path_prefix
+        from d1_preflight.commands.code import exit_code, path_prefix
         from d1_preflight.lint.deploy_order import with_order
 
-        text = with_order(text, verdict, form, path_prefix(_root(form), arguments.config))
+        from_code = exit_code(verdict)
+        text = with_order(text, verdict, form, path_prefix(path_root(form), arguments.config))
     write(text, "The findings")
     nothing = (
         f"no migration was added or changed since {arguments.base}"
@@ -100,22 +102,13 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"preflight lint: {outcome}")
     if arguments.fix:
         return _fixed(arguments, judged)
-    from_code = 0 if verdict is None else _code_exit(verdict)
     blocks = any(one.blocks for one in judged) or from_code == 1
     return 1 if blocks else _UNJUDGED if unjudged or from_code else 0
-
-
-def _refuse_write_alone(arguments: argparse.Namespace) -> None:
-    from d1_preflight.core.errors import UsageError
-
-    if arguments.write and not arguments.fix:
-        raise UsageError("--write writes what --fix finds.", hint="preflight lint --fix --write")
 
 
 def _with_rewrites(arguments: argparse.Namespace, judged: "Sequence[Judged]") -> "list[Judged]":
     """The judgements, with what `fix` offers for each file."""
     from d1_preflight.commands.fix import proved_fix
-    from d1_preflight.core.errors import UsageError
 
     if any(one.migration.path is None for one in judged):
         raise UsageError("Text from stdin has no file to rewrite.", hint="Name the file.")
@@ -145,7 +138,6 @@ def _fixed(arguments: argparse.Namespace, judged: "Sequence[Judged]") -> int:
 
 def _verdict(arguments: argparse.Namespace) -> "Verdict":
     from d1_preflight.commands.code import judged
-    from d1_preflight.core.errors import UsageError
 
     if arguments.paths:
         raise UsageError(
@@ -154,17 +146,10 @@ def _verdict(arguments: argparse.Namespace) -> "Verdict":
     return judged(arguments, deployed=arguments.base)
 
 
-def _code_exit(verdict: "Verdict") -> int:
-    from d1_preflight.commands.code import exit_code
-
-    return exit_code(verdict)
-
-
 @contextmanager
 def _bounded(ledgers: "Sequence[Ledger]", judged: "Sequence[Judged]") -> "Iterator[None]":
     """Refuse what would take too long or too much memory; raises UsageError."""
     from d1_preflight.adapters.work_limit import SECONDS, SECONDS_A_FILE, TooMuchWork, work_limit
-    from d1_preflight.core.errors import UsageError
 
     names = [m.name for ledger in ledgers for m in ledger.migrations]
     try:
@@ -189,11 +174,9 @@ def _tell_notes(ledgers: "Sequence[Ledger]") -> bool:
 
 
 def _ledgers(arguments: argparse.Namespace) -> "Sequence[Ledger]":
-    from d1_preflight.adapters.lint_sources import MOST_BYTES, Sources
-    from d1_preflight.core.errors import ProjectError, UsageError
+    from d1_preflight.adapters.lint_sources import MOST_BYTES
 
-    environment = arguments.env or os.environ.get("CLOUDFLARE_ENV", "")  # as wrangler has it
-    sources = Sources(Path.cwd(), arguments.config, environment, arguments.database)
+    sources = sources_of(arguments)
     if "-" in arguments.paths:
         if len(arguments.paths) > 1 or arguments.base:
             raise UsageError(
@@ -266,16 +249,6 @@ def _shown(path: Path, root: Path) -> str:
         if whole.is_relative_to(base):
             return whole.relative_to(base).as_posix()
     return path.as_posix()
-
-
-def _root(form: "Format") -> Path:
-    """Where paths begin: here; for GitHub, at the checkout, wherever the step runs."""
-    from d1_preflight.lint import Format
-
-    workspace = os.environ.get("GITHUB_WORKSPACE", "")
-    if form in (Format.GITHUB, Format.SARIF) and workspace:
-        return Path(workspace)
-    return Path.cwd()
 
 
 def _paint() -> "Paint":

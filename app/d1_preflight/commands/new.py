@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from d1_preflight.commands.faces import add_project_arguments, named
 from d1_preflight.commands.output import say, write
+from d1_preflight.core.errors import ProjectError, UsageError
+from d1_preflight.core.findings import Kind
 
 if TYPE_CHECKING:
-    from d1_preflight.core.errors import UsageError
     from d1_preflight.core.project.project import Project
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
     from d1_preflight.commands.patterns import add_pattern_arguments
-    from d1_preflight.core.findings import Kind
 
     kinds = (Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
     parser = subparsers.add_parser(
@@ -43,7 +43,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Write the files and print their paths; nothing that exists is touched."""
     from d1_preflight.adapters.project_files import ProjectFiles, open_folder
-    from d1_preflight.core.findings import Kind
     from d1_preflight.core.project.template import down_text, migration_text
 
     project = open_folder(Path.cwd(), **named(arguments))
@@ -102,7 +101,6 @@ def _name(project: "Project", words: str, made: Sequence[str] = (), *, pattern: 
     """The file's name, refused before anything is on the disk; `made` are those just named."""
     from d1_preflight.adapters.project_files import ProjectFiles
     from d1_preflight.adapters.system import SystemClock
-    from d1_preflight.core.errors import UsageError
     from d1_preflight.core.project.template import migration_name
 
     there = os.path.lexists(project.migrations_folder)
@@ -139,8 +137,6 @@ _SCHEMAS = {"drizzle": "its schema.ts", "prisma": "schema.prisma"}
 
 def _made_by(tool: str, words: str, pattern: str) -> "UsageError":
     """A file that the tool did not make would be missing in its books."""
-    from d1_preflight.core.errors import UsageError
-
     name = "_".join(re.findall("[a-z0-9]+", words.lower())) or "NAME"
     changed = f"change {_SCHEMAS[tool]}, then {_FROM_SCHEMA[tool].format(name)}"
     empty = _EMPTY[tool].format(name)
@@ -167,7 +163,6 @@ def _shown(path: Path) -> str:
 def _write_new(*files: tuple[Path, str]) -> None:
     """Write the files: all of them, or none."""
     from d1_preflight.adapters.store import create_durably, make_folder
-    from d1_preflight.core.errors import ProjectError
 
     made: list[Path] = []
     for path, text in files:

@@ -1,14 +1,18 @@
 """A record that was opened: its files, and everything that they are verified against."""
 
+from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight.adapters.record_folder import signed_files
+from d1_preflight.adapters.configuration import bytes_of
+from d1_preflight.adapters.record_folder import closed_records, signed_files
+from d1_preflight.adapters.regular_file import LARGEST
 from d1_preflight.core.checklist.checklist import Checklist
-from d1_preflight.core.errors import ChecklistInvalid, RecordInvalid
+from d1_preflight.core.errors import ChecklistInvalid, PreflightError, RecordInvalid
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.project.project import RECORDS_NAME, Project
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.file import load_record
 from d1_preflight.core.record.record import Record
@@ -108,8 +112,8 @@ class OpenRecord:
 
     def _alone(self) -> Verification:
         """The verdict without the chain's: an earlier run's on the same, where it is kept."""
-        known = self._kept()
-        if known is not None:
+        kept = self.kept if self.basis else None
+        if kept and (known := kept.verification(self.key, self.basis)):
             return known
         from d1_preflight.core.verify.verify import verify_record
 
@@ -122,14 +126,9 @@ class OpenRecord:
             place=self.place and replace(self.place, chain=None),
             parsed=self.parsed,
         )
-        if self.kept and self.basis:
-            self.kept.put_verification(self.key, self.basis, found)
+        if kept:
+            kept.put_verification(self.key, self.basis, found)
         return found
-
-    def _kept(self) -> Verification | None:
-        if self.kept is None or not self.basis:
-            return None
-        return self.kept.verification(self.key, self.basis)
 
     @property
     def _second_person(self) -> frozenset[Kind]:
@@ -152,3 +151,55 @@ class OpenRecord:
         import json
 
         return sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def place_of(root: Path, folder: Path, project: Project | PreflightError | None) -> Place:
+    """The folder below `checklists`, its links followed; the database that the project has."""
+    below = folder.relative_to(root / RECORDS_NAME).as_posix()
+    if isinstance(project, Project):
+        return Place(below, is_project=True, database_id=project.database.id)
+    return Place(below, is_project=project is not None, unknown=project.message if project else "")
+
+
+def recorded_ids(records: Path) -> frozenset[str]:
+    """The databases that the closed records of one name are about."""
+    return frozenset(closed.database for closed in closed_records(records))
+
+
+def named_alone(place: Place, record: Record, known: frozenset[str]) -> Place:
+    """The place in a project that names its database alone: GO froze the uuid that the name meant.
+
+    Where the records of one name are about several databases, which of them is meant is unknown.
+    """
+    ids = sorted({*known, record.database.id})
+    if len(ids) > 1:
+        words = f"the records of {record.database.name} are about {', '.join(ids)}"
+        return replace(place, unknown=words)
+    return replace(place, database_id=record.database.id)
+
+
+def without_migration(place: Place, project: Project, record: Record) -> Place:
+    """The place of a record whose migration is gone, or has another name by now."""
+    mine = record.subjects.get("migration")
+    files = sorted(project.migrations_folder.rglob("*.sql"))
+    same = (f for f in files if f.is_file() and sha256(bytes_of(f, LARGEST)).hexdigest() == mine)
+    named = next((f.relative_to(project.migrations_folder).as_posix() for f in same), "")
+    return replace(place, lacks_migration=True, renamed_to=named)
+
+
+def migration_sha256(
+    project: Project | PreflightError | None,
+    folder: Path,
+    record: Record,
+    trees: Callable[[Path], str],
+) -> str | None:
+    """The sha256 of the migration in this checkout, or beside the record; None where it is not.
+
+    `trees` gives a folder's checkout.
+    """
+    migrations = project.migrations_folder if isinstance(project, Project) else None
+    for place in (migrations, folder):
+        path = place / record.migration if place else None
+        if path is not None and path.is_file():
+            return sha256(bytes_of(path, LARGEST, trees(path.parent))).hexdigest()
+    return None

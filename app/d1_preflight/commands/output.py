@@ -8,6 +8,8 @@ import sys
 from contextlib import suppress
 from typing import TextIO
 
+from d1_preflight.core.errors import UsageError
+
 _CONTROLS = frozenset(map(chr, (*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0)))) | set(
     "\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 )
@@ -15,8 +17,6 @@ _CONTROLS = frozenset(map(chr, (*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0
 
 def write(text: str, what: str = "The output") -> None:
     """Write data to stdout; raises UsageError where the disk does not take it."""
-    from d1_preflight.core.errors import UsageError
-
     out = sys.stdout
     if out is None:  # closed by the caller: the exit code still reports the result
         return

@@ -2,17 +2,19 @@
 
 import argparse
 import os
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from d1_preflight import plain
 from d1_preflight.commands.patterns import Start, wanted_of
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import UsageError
 from d1_preflight.core.remedies.patterns.pattern import Pattern, Wanted
+from d1_preflight.core.remedies.patterns.rebuild import definition_of
+from d1_preflight.core.schema.schema import Structure, structure
 
 if TYPE_CHECKING:
-    from d1_preflight.core.checklist.checklist import Prompt
-    from d1_preflight.core.schema.schema import Structure
     from d1_preflight.core.schema.table import Table
     from d1_preflight.plain.asker import Asker
 
@@ -28,8 +30,6 @@ _WORDS = {
 
 def ask_pattern(arguments: argparse.Namespace, asker: "Asker | None" = None) -> None:
     """Ask what the migration is to do, where somebody can answer."""
-    from d1_preflight import plain
-
     asker = asker or _asker()
     if asker is None:
         return
@@ -42,16 +42,12 @@ def ask_pattern(arguments: argparse.Namespace, asker: "Asker | None" = None) -> 
 
 def ask_rest(arguments: argparse.Namespace, start: Start, asker: "Asker | None" = None) -> Wanted:
     """What the arguments ask for, and what a person answers where they say too little."""
-    from d1_preflight.core.schema.schema import structure
-
     wanted = wanted_of(arguments)
     asker = asker or _asker()
     return wanted if asker is None else _Questions(asker, structure(start.schema)).rest(wanted)
 
 
 def _asker() -> "Asker | None":
-    from d1_preflight import plain
-
     try:
         return plain.open_asker(os.environ)
     except UsageError:
@@ -63,6 +59,7 @@ class _Questions:
 
     def __init__(self, asker: "Asker", now: "Structure") -> None:
         self._asker, self._now = asker, now
+        self._choose = partial(plain.choose, asker)
 
     def rest(self, wanted: Wanted) -> Wanted:
         """The wish with its answers."""
@@ -78,7 +75,8 @@ class _Questions:
             case Pattern.COLUMN:
                 return self._new_column(wanted)
             case Pattern.RENAME:
-                return self._name(self._column(wanted, table))
+                wanted = self._column(wanted, table)
+                return replace(wanted, to=wanted.to or self._text("Its new name?"))
             case Pattern.REBUILD:
                 return self._shape(wanted, table)
             case _:
@@ -107,12 +105,7 @@ class _Questions:
             return wanted
         return replace(wanted, column=self._choose("Which column?", table.data_columns))
 
-    def _name(self, wanted: Wanted) -> Wanted:
-        return wanted if wanted.to else replace(wanted, to=self._text("Its new name?"))
-
     def _shape(self, wanted: Wanted, table: "Table") -> Wanted:
-        from d1_preflight.core.remedies.patterns.rebuild import definition_of
-
         if not (wanted.columns or wanted.drop):
             wanted = self._column(wanted, table)
             label = f"The new definition of {wanted.column} (empty: drop the column)"
@@ -131,18 +124,8 @@ class _Questions:
         where = wanted.where or self._text("In which rows, as SQL? (empty: where it differs)")
         return replace(wanted, expression=text, where=where)
 
-    def _choose(self, label: str, choices: Sequence[str]) -> str:
-        from d1_preflight import plain
-
-        return plain.choose(self._asker, label, choices)
-
     def _text(self, label: str, offered: str = "") -> str:
         import asyncio
 
-        from d1_preflight.core.checklist.checklist import Prompt, PromptKind
-
-        async def asked(prompt: "Prompt") -> object:
-            return await self._asker.ask(prompt)
-
         prompt = Prompt("answer", PromptKind.TEXT, label, offered=offered, optional=True)
-        return " ".join(str(asyncio.run(asked(prompt)) or "").split())
+        return " ".join(str(asyncio.run(self._asker.ask(prompt)) or "").split())

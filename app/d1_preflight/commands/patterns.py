@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from d1_preflight.core.errors import PreflightError, UsageError
 from d1_preflight.core.remedies.patterns.pattern import Pattern, Wanted
+from d1_preflight.core.schema.schema import Schema, structure
 from d1_preflight.lazy_dataclass import dataclass, replace
 
 if TYPE_CHECKING:
     from d1_preflight.core.project.migration import Migration
     from d1_preflight.core.project.project import Project
     from d1_preflight.core.remedies.patterns.files import Written
-    from d1_preflight.core.schema.schema import Schema
 
 
 Naming = Callable[[str, Sequence[str]], str]
@@ -124,7 +124,6 @@ def with_code(
     """The wish, with the places of the code that use the column; what is not seen counts."""
     from d1_preflight.core.project.migration import Migration
     from d1_preflight.core.remedies.patterns.files import drafts
-    from d1_preflight.core.schema.schema import structure
     from d1_preflight.deploy_order import places_broken
 
     if wanted.pattern is not Pattern.RENAME or arguments.one_step:
@@ -145,7 +144,6 @@ def files_for(
     """The files, named in the folder's convention, linted and proved."""
     from d1_preflight.adapters.project_files import ProjectFiles
     from d1_preflight.core.remedies.patterns.files import Request, drafts, written_files
-    from d1_preflight.core.schema.schema import structure
 
     found = drafts(wanted, structure(start.schema))
     names: list[str] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight.commands.adopt import adopt
-from d1_preflight.commands.adoption import ADOPTION, next_name
+from d1_preflight.commands.adoption import ADOPTION, Adoption
 from d1_preflight.commands.faces import (
     add_face_arguments,
     full_name,
@@ -66,25 +66,25 @@ def run(arguments: argparse.Namespace) -> int:
     faults = [Fault.parse(text) for text in arguments.fault]
 
     with start(arguments.folder, next=first, faults=faults, ask_git=ask_git, like=like) as running:
-        environ = dict(os.environ) | dict(running.practice.environment)
-        config = running.practice.config
+        environ = dict(os.environ) | dict(running.environment)
+        config = running.config
         # Named, for wrangler and we would take another project's wrangler.json in a folder above.
         context = open_context(
             start=config.parent, config=config, environ=environ, target="practice"
         )
         need_wrangler(context)
-        shell = _write_shell(context, running.practice)
+        shell = _write_shell(context, running)
         print(
-            f"The sample project is in {running.practice.project}\n"
+            f"The sample project is in {running.project}\n"
             f"To run commands against it in another terminal, while this runs:\n  . {shell}",
             file=sys.stderr,
         )
         is_plain = bool(plain_because(context.environ, asked=arguments.plain, set_so=False))
-        if is_plain and _adopts(running.practice.project, context) and adopt(context) != 0:
+        if is_plain and _adopts(running.project, context) and adopt(context) != 0:
             return 1  # on the screen, the board offers it
         name = full_name(context, arguments.open) if arguments.open else ""
         if not name and is_plain:
-            name = _next(running.practice.project, first)
+            name = _next(running.project, first)
         return show(context, name=name, plain=arguments.plain)
 
 
@@ -92,7 +92,8 @@ def _adopts(folder: Path, context: "ProjectContext") -> bool:
     """Whether the account was laid down without a ledger, and none was adopted yet."""
     from d1_preflight.practice.project import shape_of
 
-    return not shape_of(folder).has_ledger and next_name(context) == ADOPTION
+    named = Adoption(context).next(context.project.database.name)
+    return not shape_of(folder).has_ledger and named == ADOPTION
 
 
 def _next(folder: Path, number: str) -> str:

@@ -14,8 +14,7 @@ from d1_preflight.commands.checks import (
     project_of,
     unknown,
 )
-from d1_preflight.commands.d1_access import d1_access
-from d1_preflight.commands.target_ledger import target_ledger
+from d1_preflight.commands.target_checks import d1_access, target_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

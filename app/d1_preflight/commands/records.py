@@ -19,8 +19,8 @@ from d1_preflight.adapters.record_folder import (
     signed_part,
 )
 from d1_preflight.adapters.regular_file import tree_of
-from d1_preflight.commands.opened_record import OpenRecord
-from d1_preflight.commands.record_place import (
+from d1_preflight.commands.opened_record import (
+    OpenRecord,
     migration_sha256,
     named_alone,
     place_of,
@@ -49,7 +49,7 @@ from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.file import load_record
 from d1_preflight.core.record.record import DatabaseRef, Record
 from d1_preflight.core.target.api_place import PRACTICE
-from d1_preflight.core.verify.chain import RECORD_FILE, ClosedRecord, chain_key
+from d1_preflight.core.verify.chain import RECORD_FILE, ClosedRecord, chain_key, read_closed
 from d1_preflight.core.verify.links import Chain
 from d1_preflight.core.verify.place import Place
 from d1_preflight.core.verify.problem import Problem
@@ -89,6 +89,10 @@ class Chains:
         """A record's files, read once: the chain is judged by the same bytes as the record."""
         return self.once(("files", folder), lambda: read_record_folder(folder))
 
+    def checkout(self, folder: Path) -> str:
+        """The checkout of a folder that holds many files."""
+        return self.once(("tree", folder), lambda: tree_of(folder))
+
     def _signed_files(self, folder: Path) -> dict[str, bytes]:
         is_read = ("files", folder) in self._once
         return signed_part(self.files(folder)) if is_read else signed_files(folder)
@@ -99,7 +103,8 @@ class Chains:
         if root not in self._read:
             found = self._read.setdefault(root, {})
             top = root / RECORDS_NAME
-            for record in closed_records(top, kept=self.kept, files=self._signed_files):
+            read = self.kept.closed if self.kept else read_closed
+            for record in closed_records(top, read=read, files=self._signed_files):
                 found.setdefault(record.database, []).append(record)
         if (root, key) not in self._made:
             self._made[root, key] = Chain(tuple(self._read[root].get(key, ())))
@@ -119,11 +124,9 @@ def gone_records(arguments: argparse.Namespace, chains: Chains) -> Iterator[tupl
             yield from chains.base.gone(root)
 
 
-def open_record(
-    word: str, arguments: argparse.Namespace, chains: Chains | None = None
-) -> OpenRecord:
+def open_record(word: str, arguments: argparse.Namespace) -> OpenRecord:
     """Open the record that a word names; raises UsageError or ProjectError."""
-    return opened(find_record(word, partial(_roots, arguments)), arguments, chains)
+    return opened(find_record(word, partial(_roots, arguments)), arguments)
 
 
 def open_records(
@@ -150,8 +153,7 @@ def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = 
     record, parsed = _headed(files, kept, key)
     checklist, refused = _checklist(source, root, arguments.checklist, record, chains)
     project = _project(root, record, config, chains) if root and record else None
-    trees = partial(_tree, chains)
-    text = migration_sha256(project, folder, record, trees) if record else None
+    text = migration_sha256(project, folder, record, chains.checkout) if record else None
     place = _placed(real, root, record, project, text=text, chains=chains) if root else None
     found = OpenRecord(
         folder=folder,
@@ -173,11 +175,6 @@ def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = 
         return found
     basis = found.rests_on(chains.once(("ssh-keygen",), _ssh_keygen))
     return replace(found, kept=kept, key=key, basis=basis)
-
-
-def _tree(chains: Chains, folder: Path) -> str:
-    """The checkout of a folder that holds many files."""
-    return chains.once(("tree", folder), lambda: tree_of(folder))
 
 
 def _headed(
@@ -356,14 +353,14 @@ def _project(
 def _opened_project(
     root: Path, database: DatabaseRef, config: Path | None
 ) -> Project | PreflightError:
-    from d1_preflight.adapters.project_files import open_project
+    from d1_preflight.adapters.project_files import open_surroundings
 
     try:
         # The record names its environment; today's CLOUDFLARE_ENV does not matter.
-        found = open_project(
+        found = open_surroundings(
             root, config=config and config.resolve(),
             environment=database.environment, database=database.name, environ={},
-        )  # fmt: skip
+        ).project  # fmt: skip
     except PreflightError as error:
         return error
     if found.database.name != database.name:

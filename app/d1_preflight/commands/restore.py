@@ -10,6 +10,9 @@ from d1_preflight.commands.faces import add_project_arguments, full_name, named
 from d1_preflight.commands.output import say, write
 from d1_preflight.core.errors import UsageError
 from d1_preflight.core.format import plural
+from d1_preflight.core.schema.schema import tables_of
+from d1_preflight.core.schema.table import shadows_of
+from d1_preflight.core.sql.tokenizer import quote_name
 
 if TYPE_CHECKING:
     from d1_preflight.actions.context import Environment
@@ -80,8 +83,6 @@ def _make_room(output: Path, *, named: bool) -> None:
 def _copies(environment: "Environment", name: str, tables: Sequence[str]) -> list["RowCopy"]:
     from d1_preflight.actions.table_restore import opened_copy
     from d1_preflight.core.record.safety_facts import BackupFacts
-    from d1_preflight.core.schema.schema import tables_of
-    from d1_preflight.core.schema.table import shadows_of
 
     record = environment.store.load()
     attempt = record.last(BackupFacts.step) if record else None
@@ -137,8 +138,6 @@ def _tell(cautions: Sequence[str], rows: int, output: Path, tables: Sequence[str
 
 def _next_steps(target: "Target", output: Path, tables: Sequence[str]) -> None:
     """What to run, in order: count, fill, count again."""
-    from d1_preflight.core.sql.tokenizer import quote_name
-
     counts = (f"SELECT count(*) AS n FROM {quote_name(table)}" for table in tables)
     look = target.query("; ".join(counts))
     fill = target.d1("execute", target.database, "--remote", f"--file={output}")

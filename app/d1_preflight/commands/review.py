@@ -5,8 +5,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from d1_preflight.commands.options import add_record_options
+from d1_preflight.commands.faces import add_record_options
 from d1_preflight.commands.output import say, write
+from d1_preflight.core.errors import BadSignature, NotAllowed, PreflightError
 from d1_preflight.core.format import timestamp
 
 if TYPE_CHECKING:
@@ -27,16 +28,13 @@ class Hand(Protocol):
     @property
     def identity(self) -> str:
         """The name, as allowed_signers has it."""
-        ...
 
     @property
     def fingerprint(self) -> str:
         """The key's."""
-        ...
 
     def sign(self, document: bytes, namespace: str) -> bytes:
         """Sign these bytes for one role."""
-        ...
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -109,7 +107,6 @@ async def _reviewed(
 
 def earlier_word(found: "OpenRecord", subject: "Subject", reviewer: str) -> "Review | None":
     """This person's current review of the same bytes, if there is one."""
-    from d1_preflight.core.errors import PreflightError
     from d1_preflight.core.record.review import last_words, read_review, statements_about
 
     if found.verifier is None:
@@ -147,7 +144,6 @@ def sign_review(
     Raises NotAllowed where the same person has a current review and it is not to be replaced.
     """
     from d1_preflight.adapters.system import SystemClock
-    from d1_preflight.core.errors import BadSignature
     from d1_preflight.core.record.review import (
         operators_of,
         refuse_operator,
@@ -182,8 +178,6 @@ def _heads(found: "OpenRecord") -> tuple[str, ...]:
 
 
 def _refuse_second_word(found: "OpenRecord", subject: "Subject", reviewer: str) -> None:
-    from d1_preflight.core.errors import NotAllowed
-
     if earlier := earlier_word(found, subject, reviewer):
         raise NotAllowed(
             f"Already reviewed. {_shown(earlier)}.",
@@ -195,7 +189,6 @@ def _write_if_good(
     found: "OpenRecord", made: "Mapping[str, bytes]", name: str, reviewer: str
 ) -> None:
     from d1_preflight.adapters.store import write_durably
-    from d1_preflight.core.errors import BadSignature
     from d1_preflight.core.record.review import read_review
 
     if found.verifier is None:
@@ -237,7 +230,6 @@ async def ask_verdict(asker: "Asker", migration: str) -> "tuple[Verdict, str] | 
 
 def _refuse_what_is_not_good(found: "OpenRecord", subject: "Subject") -> None:
     """A record that does not verify cannot be counter-signed; raises BadSignature or NotAllowed."""
-    from d1_preflight.core.errors import BadSignature, NotAllowed
     from d1_preflight.core.record.review import CLOSED_RECORD, STATEMENT_SUFFIX
     from d1_preflight.core.verify.problem import Weight
 
@@ -266,7 +258,6 @@ def _operator(found: "OpenRecord") -> "Operator":
 async def _prepared(operator: "Operator", asker: "Asker | None") -> bool:
     """Create what the first signature needs, after asking; BadSignature without a terminal."""
     from d1_preflight.core.checklist.checklist import Prompt, PromptKind
-    from d1_preflight.core.errors import BadSignature
 
     missing = "; ".join(operator.missing)
     if not missing:

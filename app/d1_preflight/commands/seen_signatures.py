@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
-from typing import Protocol
 
 from d1_preflight.adapters.ssh.sshsig import KeyExpired, SshVerifier
 from d1_preflight.core.errors import BadSignature, PreflightError
@@ -66,29 +65,15 @@ class SeenVerifier:
             raise
 
 
-class Asked(Protocol):
-    """A record whose signatures are to be verified."""
-
-    @property
-    def files(self) -> Files:
-        """The record's files."""
-        ...
-
-    @property
-    def verifier(self) -> Verifier | None:
-        """Who may sign."""
-        ...
-
-
-def ask_ahead(records: Iterable[Asked]) -> None:
+def ask_ahead(records: Iterable[tuple[Files, Verifier | None]]) -> None:
     """Ask ssh-keygen about several signatures at a time; what it says is judged later."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for record in records:
-            if record.verifier is not None:
-                for signed in _signed(record.files):
-                    pool.submit(record.verifier.verify, *signed)
+        for files, verifier in records:
+            if verifier is not None:
+                for signed in _signed(files):
+                    pool.submit(verifier.verify, *signed)
 
 
 def _signed(files: Files) -> Iterator[tuple[bytes, bytes, str]]:

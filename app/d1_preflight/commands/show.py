@@ -2,7 +2,7 @@
 
 import argparse
 
-from d1_preflight.commands.options import add_record_options
+from d1_preflight.commands.faces import add_record_options
 from d1_preflight.commands.output import write
 
 

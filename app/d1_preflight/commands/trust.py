@@ -6,10 +6,10 @@ from a revision that the pull request did not write.
 
 import os
 from pathlib import Path
-from typing import Protocol
 
 from d1_preflight.adapters.checklists import checklist_path, read_checklist
-from d1_preflight.adapters.regular_file import MAX_BYTES, read_file
+from d1_preflight.adapters.configuration import bytes_of
+from d1_preflight.adapters.regular_file import MAX_BYTES
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.file import load_checklist, shipped_checklist
 from d1_preflight.core.errors import ChecklistInvalid, PreflightError, ProjectError, UsageError
@@ -20,19 +20,6 @@ from d1_preflight.lazy_dataclass import dataclass
 _CHECKLIST = "d1.toml"
 
 
-class TrustSource(Protocol):
-    """Where the files that decide are read."""
-
-    @property
-    def name(self) -> str:
-        """The source, for people."""
-        ...
-
-    def read(self, path: Path) -> bytes | None:
-        """A file's bytes; None where it is not there. Raises ProjectError or UsageError."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class ThisCheckout:
     """The files as they lie here."""
@@ -41,15 +28,7 @@ class ThisCheckout:
 
     def read(self, path: Path) -> bytes | None:
         """The file's bytes."""
-        if not os.path.lexists(path):
-            return None
-        try:
-            return read_file(path, MAX_BYTES)
-        except OSError as error:
-            raise ProjectError(
-                f"{path} cannot be read: {error.strerror}.",
-                hint="Check what it is, where it leads, and its permissions.",
-            ) from error
+        return bytes_of(path) if os.path.lexists(path) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +59,10 @@ class AtRevision:
                 hint="Shorten it there, or name another revision.",
             )
         return data
+
+
+TrustSource = ThisCheckout | AtRevision
+"""Where the files that decide are read; raises ProjectError or UsageError."""
 
 
 def trust_source(revision: str, root: Path | None) -> TrustSource:

@@ -6,19 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight.commands.options import add_record_options
+from d1_preflight.commands.faces import add_record_options
 from d1_preflight.commands.output import say, write
 from d1_preflight.lazy_dataclass import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from d1_preflight.adapters.kept_verdicts import KeptVerdicts
     from d1_preflight.adapters.ssh.verdicts import Verdicts
     from d1_preflight.commands.opened_record import OpenRecord
     from d1_preflight.commands.records import Chains
     from d1_preflight.core.verify.links import Verification
-    from d1_preflight.core.verify.problem import Problem
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -58,6 +57,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Check each record; the worst exit code counts."""
     from d1_preflight.commands.records import Chains, gone_records
+    from d1_preflight.core.verify.links import Verification
 
     verdicts = _verdicts(arguments)
     kept = _kept(arguments, verdicts)
@@ -66,13 +66,14 @@ def run(arguments: argparse.Namespace) -> int:
     if len(records) > 1:
         from d1_preflight.commands.seen_signatures import ask_ahead
 
-        ask_ahead(record for record in records if not record.has_verdict())
+        ask_ahead((r.files, r.verifier) for r in records if not r.has_verdict())
     found = [(record.folder, record.verify()) for record in records]
     verdicts.save()
     if kept is not None:
         kept.save()
     if not arguments.records:
-        found += _absent(gone_records(arguments, chains))
+        gone = gone_records(arguments, chains)
+        found += [(folder, Verification((problem,), {})) for folder, problem in gone]
     if arguments.remote:
         found = _against_ledger(records, found, arguments, chains)
     for trust in dict.fromkeys(record.trust for record in records):
@@ -120,12 +121,6 @@ def _kept(arguments: argparse.Namespace, verdicts: "Verdicts") -> "KeptVerdicts 
     from d1_preflight.adapters.kept_verdicts import KeptVerdicts
 
     return KeptVerdicts(verdicts.file.with_name("records.json"))
-
-
-def _absent(problems: "Iterable[tuple[Path, Problem]]") -> "list[tuple[Path, Verification]]":
-    from d1_preflight.core.verify.links import Verification
-
-    return [(folder, Verification((problem,), {})) for folder, problem in problems]
 
 
 def _against_ledger(

@@ -1,6 +1,7 @@
 """The plain face: one question after another, for SSH, screen readers and terminals of any kind."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,23 +18,17 @@ def open_asker(environ: Mapping[str, str], *, goes_back: bool = False) -> "Asker
     return asker.open_asker(environ, goes_back=goes_back)
 
 
-def choose_migration(asker: "Asker", names: Sequence[str]) -> str:
-    """The migration that a person chooses of these; "" where they leave or there is none."""
-    return choose(asker, "Which migration?", names)
-
-
 def choose(asker: "Asker", question: str, names: Sequence[str]) -> str:
     """What a person chooses of these; "" where they leave or there is none."""
     import asyncio
 
     from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 
-    async def chosen(prompt: Prompt) -> str:
-        answer = await asker.ask(prompt)
-        return answer if isinstance(answer, str) else ""
-
+    if not names:
+        return ""
     asked = Prompt("migration", PromptKind.CHOOSE, question, choices=tuple(names))
-    return asyncio.run(chosen(asked)) if names else ""
+    answer = asyncio.run(asker.ask(asked))
+    return answer if isinstance(answer, str) else ""
 
 
 def walk(
@@ -47,7 +42,5 @@ def walk(
 
     from d1_preflight.plain.walkthrough import Walkthrough
 
-    def say(line: str) -> None:
-        print(line, flush=True)
-
+    say = partial(print, flush=True)
     return asyncio.run(Walkthrough(session, asker, say, target, rewriter).run())

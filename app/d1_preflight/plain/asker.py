@@ -23,7 +23,6 @@ class Asker(Protocol):
 
     async def ask(self, prompt: Prompt) -> object:
         """The raw answer; None where the person leaves the question, BACK for the last one."""
-        ...
 
 
 class TerminalAsker:

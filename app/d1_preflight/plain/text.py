@@ -31,6 +31,7 @@ from d1_preflight.session import Session
 
 _INDENT = "  "
 _MINUTE = 60
+_TOP = "the top level, not an environment"
 _HASHES = frozenset({"sha256", "file", "values"})
 
 
@@ -41,7 +42,8 @@ def opening(session: Session) -> Iterator[str]:
     yield f"on {database.label} · {database.target.upper()} ({database.id})"
     chosen_by = session.project.chosen_by
     if chosen_by:
-        yield f"{_INDENT}{chosen_by} chose {_environment(database.environment)}."
+        named = f"environment {database.environment}" if database.environment else _TOP
+        yield f"{_INDENT}{chosen_by} chose {named}."
     answered = sum(session.status_of(step).is_answered for step in session.path)
     if record.attempts:
         yield f"Resuming: {answered} of {plural(len(session.path), 'step')} answered."
@@ -52,10 +54,6 @@ def opening(session: Session) -> Iterator[str]:
     last = record.attempts[-1] if record.attempts else None
     if last is not None and last.status is Status.INTERRUPTED:
         yield f"{MARKS[last.status]} {last.status}: {last.step}. {clean(last.words)}"
-
-
-def _environment(name: str) -> str:
-    return f"environment {name}" if name else "the top level, not an environment"
 
 
 def outdated_lines(session: Session) -> Iterator[str]:

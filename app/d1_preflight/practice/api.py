@@ -43,10 +43,6 @@ class Api:
         """Answer calls for this uuid out of that database, which may say another uuid itself."""
         self._databases[uuid] = D1Api(cloud, self._origin)
 
-    def add_twin(self, uuid: str) -> None:
-        """List another database of the same name."""
-        self.d1.twins.append(uuid)
-
     def answer(self, request: Request, *, break_after: int | None = None) -> Reply:
         """What Cloudflare would say."""
         if request.headers.get("Authorization") != f"Bearer {API_TOKEN}":

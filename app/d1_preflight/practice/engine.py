@@ -14,8 +14,7 @@ from time import monotonic, perf_counter
 import apsw
 
 from d1_preflight.core import d1
-from d1_preflight.core.sql.tokenizer import split
-from d1_preflight.practice.counted import counted_rows
+from d1_preflight.core.sql.tokenizer import quote_name, split
 from d1_preflight.practice.results import (
     Json,
     Meta,
@@ -46,6 +45,8 @@ _LIMITS = {
 # that a commit and its number are one transaction.
 _OWN_TABLE = "CREATE TABLE IF NOT EXISTS _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID"
 _COUNT_WRITE = "INSERT INTO _cf_KV VALUES ('writes', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1"
+_TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0"
+_ROOT = "SELECT tbl_name FROM sqlite_schema WHERE rootpage = ?"
 _FOREIGN_CF_NAMES = (
     "SELECT 1 FROM sqlite_schema WHERE name LIKE '\\_cf\\_%' ESCAPE '\\' AND name <> '_cf_KV'"
 )
@@ -97,7 +98,8 @@ class Database:
     @property
     def writes(self) -> int:
         """How many transactions wrote to the file so far; it names the database's state."""
-        return _writes(self._connection)
+        found = self._connection.execute("SELECT value FROM _cf_KV WHERE key = 'writes'").fetchone()
+        return int(found[0]) if found else 0
 
     @property
     def size(self) -> int:
@@ -222,11 +224,6 @@ class Database:
         return wording(error)
 
 
-def _writes(connection: apsw.Connection) -> int:
-    row = connection.execute("SELECT value FROM _cf_KV WHERE key = 'writes'").fetchone()
-    return int(row[0]) if row else 0
-
-
 def _size(connection: apsw.Connection) -> int:
     pages, size = connection.pragma("page_count"), connection.pragma("page_size")
     return int(str(pages)) * int(str(size))
@@ -236,3 +233,28 @@ def _copy(source: apsw.Connection, target: apsw.Connection) -> None:
     with target.backup("main", source, "main") as backup:
         while not backup.done:
             backup.step()
+
+
+def counted_rows(connection: apsw.Connection, sql: str, params: Sequence[Value]) -> int:
+    """How many rows a `count(*)` or a `quick_check` goes over; 0 for any other statement.
+
+    SQLite counts them without a step over each; D1 bills them as read.
+    """
+    text = sql.lower()
+    if text.lstrip().startswith("pragma quick_check"):
+        return sum(_rows(connection, str(name)) for (name,) in connection.execute(_TABLES))
+    if "count(" not in text or not text.lstrip().startswith(("select", "with")):
+        return 0
+    try:
+        program = connection.execute(f"EXPLAIN {sql}", tuple(params) or None).fetchall()
+    except apsw.Error:
+        return 0  # the statement itself will say what is wrong
+    opened = {step[2]: step[3] for step in program if step[1] == "OpenRead"}
+    roots = [opened[step[2]] for step in program if step[1] == "Count" and step[2] in opened]
+    tables = [row for root in roots for row in connection.execute(_ROOT, (root,))]
+    return sum(_rows(connection, str(name)) for (name,) in tables)
+
+
+def _rows(connection: apsw.Connection, table: str) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {quote_name(table)}").fetchone()
+    return int(str(row[0])) if row else 0

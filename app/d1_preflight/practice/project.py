@@ -1,7 +1,6 @@
 """Lays down the sample project and its account: files, history, rows, pending migrations."""
 
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -155,7 +154,7 @@ def _build(path: Path, first_pending: int, shape: Shape) -> None:
     connection.pragma("foreign_keys", value=True)
     connection.execute(_LEDGER)
     filled = False
-    for migration in _applied(first_pending):
+    for migration in (m for m in migrations() if (m.number or 0) < first_pending):
         if (migration.number or 0) > LAST_OF_HISTORY and not filled:
             fill(connection)
             filled = True
@@ -165,12 +164,6 @@ def _build(path: Path, first_pending: int, shape: Shape) -> None:
     if not shape.has_ledger:
         connection.execute("DROP TABLE d1_migrations")
     connection.close()
-
-
-def _applied(first_pending: int) -> Iterator[Migration]:
-    for migration in migrations():
-        if (migration.number or 0) < first_pending:
-            yield migration
 
 
 def _apply(connection: apsw.Connection, migration: Migration, name: str) -> None:

@@ -6,19 +6,30 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Self
+from zoneinfo import ZoneInfo
 
 from d1_preflight.core.errors import PreflightError, ProjectError
+from d1_preflight.core.project.setting_types import Endpoint, WranglerUse
+from d1_preflight.core.project.settings import (
+    Data,
+    Notify,
+    Settings,
+    Team,
+    Users,
+    Verification,
+    WranglerSettings,
+    dump_settings,
+)
 from d1_preflight.core.target.api_place import PRACTICE, api_place
 from d1_preflight.practice import project
 from d1_preflight.practice.api import API_TOKEN
 from d1_preflight.practice.faults import Fault, Faults
 from d1_preflight.practice.rows import PRACTICE_TOKEN
 from d1_preflight.practice.server import API_PATH, Server
-from d1_preflight.practice.settings import TOKEN_VARIABLE, WEBHOOK_VARIABLE, settings_toml
 from d1_preflight.practice.shapes import Like
-from d1_preflight.practice.state import ACCOUNT_ID, Cloud, Message
+from d1_preflight.practice.state import ACCOUNT_ID
+from d1_preflight.practice.worker import SCRIPT
 
 REAL_LOGINS = (
     "CLOUDFLARE_API_TOKEN",
@@ -31,6 +42,10 @@ REAL_LOGINS = (
 _OWN_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+(?=/worker/)")
 AskGit = Callable[[tuple[str, ...], Path], object]
 OTHER_ADDRESSES = ("CLOUDFLARE_API_BASE_URL", "CF_API_BASE_URL")
+WEBHOOK_VARIABLE = "PREFLIGHT_WEBHOOK"
+TOKEN_VARIABLE = "WORKWAY_API_TOKEN"  # noqa: S105 - the name of a variable
+_ZONES = ("America/New_York", "Asia/Tokyo", "Europe/Berlin")
+_FRIDAY, _WORK = 4, range(8, 18)  # an hour before their work begins is too late to start a walk
 
 
 class RealCredentials(PreflightError):
@@ -39,53 +54,21 @@ class RealCredentials(PreflightError):
 
 @dataclass(frozen=True, slots=True)
 class Practice:
-    """Where the stand-in is, where the project lies, and the environment for the tools."""
+    """A running stand-in, where its project lies, and the environment for the tools.
 
-    base_url: str
+    A context manager that stops it; the state stays on disk for the next start.
+    """
+
+    server: Server
     project: Path
     environment: Mapping[str, str]
     config: Path
 
-
-class PracticeRun:
-    """A running stand-in; a context manager that stops it."""
-
-    def __init__(self, practice: Practice, server: Server) -> None:
-        self.practice = practice
-        self._server = server
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """What was sent to the webhook, oldest first."""
-        return self._server.cloud.messages
-
-    @property
-    def requests(self) -> tuple[str, ...]:
-        """The latest calls of Cloudflare's API, method and path, oldest first."""
-        return tuple(self._server.requests)
-
-    def serve(self, uuid: str, cloud: Cloud) -> None:
-        """Answer calls for this uuid out of that database."""
-        self._server.api.serve(uuid, cloud)
-
-    def inject(self, *faults: Fault) -> None:
-        """Replace the faults that are still to come."""
-        self._server.faults.set(faults)
-
-    def stop(self) -> None:
-        """Stop answering; the state stays on disk for the next start."""
-        self._server.close()
-
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
+    def __exit__(self, *_: object) -> None:
+        self.server.close()
 
 
 def start(
@@ -95,7 +78,7 @@ def start(
     faults: Sequence[Fault] = (),
     ask_git: AskGit | None = None,
     like: Like = Like.SAMPLE,
-) -> PracticeRun:
+) -> Practice:
     """Lay the project down once and serve its account; later starts go on where it was left.
 
     `ask_git` asks git in a folder: with it, the project is put under git, where git is there.
@@ -118,8 +101,7 @@ def start(
         for words in project.first_commit(directory):
             ask_git(words, directory)
     server.start()
-    config = home / "wrangler.jsonc"
-    return PracticeRun(Practice(server.origin, directory, environment, config), server)
+    return Practice(server, directory, environment, home / "wrangler.jsonc")
 
 
 def refuse_real_credentials(environ: Mapping[str, str]) -> None:
@@ -181,3 +163,33 @@ def _write(path: Path, text: str) -> None:
     part = path.with_name(f".{path.name}.part")
     part.write_text(text, encoding="utf-8")
     part.replace(path)
+
+
+def quiet_zone(now: datetime) -> str:
+    """Where the made-up users live: the first zone in which nobody works now, nor soon will.
+
+    Whoever practices by day would else waive the window, and learn that this is what one does.
+    """
+    local = {zone: now.astimezone(ZoneInfo(zone)) for zone in _ZONES}
+    free = (zone for zone, at in local.items() if at.weekday() > _FRIDAY or at.hour not in _WORK)
+    return next(free, _ZONES[0])
+
+
+def settings_toml(base_url: str, now: datetime) -> str:
+    """The settings for the stand-in at an address, as a project that is laid down now has them."""
+    worker = f"{base_url}/worker/{SCRIPT}"
+    endpoints = (
+        Endpoint(url=f"{worker}/health"),
+        Endpoint(url=f"{worker}/users/me", bearer_env=TOKEN_VARIABLE),
+    )
+    return dump_settings(
+        Settings(
+            team=Team(name="WORKWAY practice"),
+            users=Users(timezones=(quiet_zone(now),)),
+            verification=Verification(endpoints=endpoints, worker=SCRIPT, watch_minutes=1),
+            data=Data(critical_tables=("teams", "team_members", "users")),
+            notify=Notify(webhook_env=WEBHOOK_VARIABLE),
+            # The sample names a wrangler as projects do, and nobody installs it there.
+            wrangler=WranglerSettings(use=WranglerUse.OWN),
+        )
+    )

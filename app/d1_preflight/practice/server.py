@@ -1,12 +1,7 @@
-"""The stand-in's HTTP server on 127.0.0.1: the API, the Worker, the webhook and the faults.
-
-`python -m d1_preflight.practice.server STATE_DIR PORT` serves a state that was laid down before,
-on another port where that one is taken.
-"""
+"""The stand-in's HTTP server on 127.0.0.1: the API, the Worker, the webhook and the faults."""
 
 import fcntl
 import socket
-import sys
 import threading
 from collections import deque
 from contextlib import suppress
@@ -78,10 +73,6 @@ class Server:
         self.cloud.close()
         self._lock.close()
 
-    def wait(self) -> None:
-        """Serve until the thread ends or the process is interrupted."""
-        self._thread.join()
-
 
 def _only_one(state: Path) -> BinaryIO:
     """The locked file, for as long as it is open."""
@@ -149,7 +140,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             reply = failed(500, 7500, f"internal error: {error!r}")
         if reply is None:
-            self._cut()
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
         else:
             self._send(reply)
 
@@ -241,29 +233,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(reply.body)
 
-    def _cut(self) -> None:
-        self.close_connection = True
-        self.connection.shutdown(socket.SHUT_RDWR)
-
 
 _GONE = failed(404, 7003, "There is nothing at this address.")
 
 
 def _plain(headers: Headers) -> dict[str, str]:
     return {name.title(): str(value) for name, value in headers.items()}
-
-
-def main(arguments: list[str]) -> int:
-    """Serve a laid-down state until the process is interrupted."""
-    server = Server(Path(arguments[0]), int(arguments[1])).start()
-    sys.stdout.write(f"{server.origin}\n")
-    sys.stdout.flush()
-    try:
-        server.wait()
-    except KeyboardInterrupt:
-        server.close()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

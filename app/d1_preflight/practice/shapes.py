@@ -99,10 +99,6 @@ def _by_prisma(migration: Migration) -> str:
     return f"2024{month + 1:02d}{day + 1:02d}091244_{_words(migration)}/migration.sql"
 
 
-def _lock(_: Sequence[Migration]) -> Mapping[str, str]:
-    return {"prisma/migrations/migration_lock.toml": 'provider = "sqlite"\n'}
-
-
 SHAPES: Mapping[Like, Shape] = {
     Like.SAMPLE: Shape("migrations", _by_name),
     Like.DRIZZLE: Shape(
@@ -113,7 +109,8 @@ SHAPES: Mapping[Like, Shape] = {
         "prisma/migrations", _by_prisma,
         migrations_dir='"migrations_dir": "prisma/migrations",\n'
         '      "migrations_pattern": "prisma/migrations/*/migration.sql",',
-        books=_lock, keeps_header=False,
+        books=lambda _: {"prisma/migrations/migration_lock.toml": 'provider = "sqlite"\n'},
+        keeps_header=False,
     ),
     Like.MONOREPO: Shape(
         "packages/db/migrations", _by_name, home="apps/api", migrations_dir="",

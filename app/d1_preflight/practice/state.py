@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
@@ -70,7 +71,7 @@ class Cloud:
     ) -> None:
         self.folder = folder
         self.uuid = uuid
-        self.now = now or _utc_now
+        self.now = now or partial(datetime.now, UTC)
         self.lock = threading.RLock()
         self.database = Database(folder / "d1.sqlite")
         self.time_travel = TimeTravel(self.database, folder / "snapshots", self.now)
@@ -211,7 +212,3 @@ def _deployment(version_id: str, at: datetime, message: str, triggered_by: str) 
 def zulu(moment: datetime) -> str:
     """A moment as Cloudflare writes it."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)

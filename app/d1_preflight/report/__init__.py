@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from d1_preflight.core.checklist.checklist import Checklist
+from d1_preflight.core.record.file import dump_record
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.summary.markdown import as_markdown as summary_markdown
 from d1_preflight.core.summary.summary import Summary, summary_of
@@ -42,9 +43,7 @@ def show(
     summary = summary_of(record, read_timeline(timeline or b"").entries, still_open)
     content = document(record, checklist, verification, timeline)
     if form is Format.JSON:
-        from d1_preflight.report.plain_json import as_json
-
-        return as_json(summary, record, verification)
+        return _as_json(summary, record, verification)
     return _for_people(form, overview(summary, record, still_open), content, record, verification)
 
 
@@ -70,3 +69,23 @@ def _for_people(
     from d1_preflight.report.html import as_html
 
     return as_html(whole)
+
+
+def _as_json(summary: Summary, record: Record, verification: Verification | None) -> str:
+    """One object for programs; `record` has the form that `record.schema.json` describes."""
+    import json
+    import tomllib
+    from dataclasses import asdict
+
+    verified = verification and {
+        "exit_code": verification.exit_code,
+        "trust": verification.trust,
+        "facts": dict(verification.facts),
+        "problems": [asdict(problem) for problem in verification.problems],
+    }
+    content = {
+        "summary": {**asdict(summary), "facts": dict(summary.facts)},
+        "verification": verified,
+        "record": tomllib.loads(dump_record(record).decode()),
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

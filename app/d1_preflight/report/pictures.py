@@ -1,6 +1,6 @@
 """The pictures of a record: the rows of each changed table, the watch, the time it took."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 
 from d1_preflight.core.record.apply_facts import ErrorRateFacts, TrafficSample
@@ -112,11 +112,8 @@ def _spans(record: Record) -> Spans | None:
         seconds = max(_seconds(attempt.started_at, finished), 0.0)
         found.append(Span(attempt.step, attempt.status, max(begins, 0.0), seconds))
         last = max(last, finished)
-    return Spans(tuple(found), _end(found), pauses)
-
-
-def _end(spans: Sequence[Span]) -> float:
-    return max(1.0, *(span.begins + span.seconds for span in spans))
+    whole = max(1.0, *(span.begins + span.seconds for span in found))
+    return Spans(tuple(found), whole, pauses)
 
 
 def _seconds(first: datetime, second: datetime) -> float:

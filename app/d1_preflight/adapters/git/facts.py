@@ -68,7 +68,9 @@ def git_setting(folder: Path, name: str, environ: Mapping[str, str]) -> str:
     A repository that git refuses, such as another person's, has no say in it.
     """
     git = git_around(folder, environ)
-    return _config(replace(git, git_dir=None) if _refusal(git) else git, name)
+    git = replace(git, git_dir=None) if _refusal(git) else git
+    answer = _quick(git, "config", "--get", name)
+    return answer.text.strip() if answer.exit_code == 0 else ""
 
 
 def _refusal(git: Git) -> str:
@@ -111,11 +113,6 @@ def _are_filtered(git: Git, paths: list[bytes]) -> bool:
     answer = git.ask(*words, stdin=b"\0".join((*paths, b"")), timeout=_PATIENCE)
     values = answer.out.split(b"\0")[2::3]
     return answer.exit_code == 0 and not set(values) & {b"unspecified", b"unset"}
-
-
-def _config(git: Git, name: str) -> str:
-    answer = _quick(git, "config", "--get", name)
-    return answer.text.strip() if answer.exit_code == 0 else ""
 
 
 def _quick(git: Git, *words: str) -> Answer:

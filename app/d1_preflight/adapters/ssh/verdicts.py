@@ -10,21 +10,19 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 from d1_preflight.adapters.git.checkout import checkout_of
-from d1_preflight.adapters.own_cache import entries_of_mine, user_cache, write_mine
+from d1_preflight.adapters.own_cache import KeptEntries, user_cache
 from d1_preflight.core.record.signing import Signature
 from d1_preflight.lazy_dataclass import dataclass, field
 
 CACHE_OFF = "PREFLIGHT_NO_CACHE"
 _FORM = "d1-preflight signature verdicts, 1"
 _FILE = "verdicts.json"
-_MOST = 10_000
-_LARGEST = 8_000_000
+_CACHE = KeptEntries(_FORM, "good", most=10_000, largest=8_000_000)
 _CHANGES_BY_ITSELF = re.compile(rb"valid-(?:before|after)|cert-authority", re.IGNORECASE)
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
@@ -59,9 +57,8 @@ class Verdicts:
         if self.file is None or not self._new:
             return
         whole = {**_read(self.file), **self._new}
-        held = {k: [s.principal, s.fingerprint] for k, s in list(whole.items())[-_MOST:]}
-        with suppress(OSError):
-            write_mine(self.file, json.dumps({"form": _FORM, "good": held}, separators=(",", ":")))
+        held = {key: [known.principal, known.fingerprint] for key, known in whole.items()}
+        _CACHE.write(self.file, held)
 
 
 def verdict_key(
@@ -112,8 +109,7 @@ def open_verdicts(environ: Mapping[str, str], places: Iterable[Path]) -> Verdict
 
 
 def _read(file: Path) -> dict[str, Signature]:
-    kept = entries_of_mine(file, _LARGEST, _FORM, "good")
-    return {key: Signature(*who) for key, who in kept.items() if _is_verdict(who)}
+    return {key: Signature(*who) for key, who in _CACHE.read(file).items() if _is_verdict(who)}
 
 
 def _is_verdict(who: object) -> bool:

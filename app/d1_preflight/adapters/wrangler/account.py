@@ -1,10 +1,9 @@
 """The Cloudflare account that wrangler would take in a project."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from d1_preflight.adapters.regular_file import read_regular
+from d1_preflight.adapters.regular_file import json_of
 from d1_preflight.core.target.api_place import ACCOUNT_NAMES, first_set
 
 
@@ -17,12 +16,7 @@ def account_id(environ: Mapping[str, str], root: Path) -> str:
     named = environ.get(first_set(environ, ACCOUNT_NAMES), "")
     if named:
         return named
-    text = read_regular(root / ".wrangler" / "cache" / "wrangler-account.json")
-    try:
-        kept = json.loads(text or "")
-    except (ValueError, RecursionError):
-        return ""
-    match kept:
+    match json_of(root / ".wrangler" / "cache" / "wrangler-account.json"):
         case {"account": {"id": str(found)}}:
             return found
     return ""

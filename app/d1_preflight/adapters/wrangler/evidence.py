@@ -15,7 +15,7 @@ from io import FileIO
 from pathlib import Path
 
 from d1_preflight.adapters.processes import clean
-from d1_preflight.adapters.regular_file import read_regular
+from d1_preflight.adapters.regular_file import json_of, read_regular
 from d1_preflight.adapters.wrangler.redaction import Redactor
 from d1_preflight.core.errors import UsageError
 from d1_preflight.core.ports import Evidence, Stream
@@ -150,10 +150,7 @@ def _unnamed(folder: Path) -> FileIO:
 
 
 def _argv(note: Path) -> tuple[str, ...]:
-    try:
-        words = json.loads(read_regular(note) or "")
-    except (ValueError, RecursionError):  # killed while it was written: the log itself still counts
-        return ("wrangler",)
+    words = json_of(note)  # killed while it was written, it holds none: the log itself still counts
     return tuple(str(word) for word in words) if isinstance(words, list) else ("wrangler",)
 
 

@@ -9,13 +9,14 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from d1_preflight.adapters.processes import Command, Ended, run
-from d1_preflight.adapters.wrangler.growth import tell_growth
 from d1_preflight.adapters.wrangler.nodes import Node
 from d1_preflight.core.errors import WranglerUnavailable
+from d1_preflight.core.format import elapsed, size
 from d1_preflight.core.ports import Stream
 from d1_preflight.disk import writing
 from d1_preflight.lazy_dataclass import dataclass
@@ -25,6 +26,8 @@ _REACH_TIMEOUT = 13.0
 _ABOUT_BYTES = 230_000_000
 _NOTHING = "Nothing was installed."
 _LONGEST_REASON = 240
+_BAR = 16
+_SURE = 0.01  # less of it tells nothing of the rest
 _UNREACHED = re.compile(
     r"\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH"
     r"|ERR_SOCKET_TIMEOUT|FETCH_ERROR|ENOTCACHED)\b"
@@ -161,3 +164,38 @@ def _reason(said: list[str]) -> str:
     lines = [_PREFIX.sub("", line) for line in said if _PREFIX.match(line)]
     told = [line for line in lines if not _NO_REASON.search(line)]
     return " ".join(told[:2] or lines[:2])[:_LONGEST_REASON] or "no reason given"
+
+
+async def tell_growth(
+    folder: Path, whole: int, progress: Callable[[str], None], every: float
+) -> None:
+    """Report how far it is, by what lies on the disk, until cancelled: npm itself tells nothing."""
+    started = time.monotonic()
+    while True:
+        await asyncio.sleep(every)
+        done = await asyncio.to_thread(bytes_in, folder)
+        progress(growth_words(done, whole, time.monotonic() - started))
+
+
+def growth_words(done: int, whole: int, seconds: float) -> str:
+    """A bar, the rate, and about how long it still takes."""
+    share = min(done / whole, 1.0)
+    filled = int(share * _BAR)
+    parts = [f"{'█' * filled}{'░' * (_BAR - filled)} {size(done)} of about {size(whole)}"]
+    if share >= _SURE and seconds >= 1:
+        parts.append(f"{size(int(done / seconds))}/s")
+        left = int(seconds * (1 - share) / share)
+        parts.append(f"about {elapsed(left)} left" if share < 1 else "almost done")
+    return " · ".join(parts)
+
+
+def bytes_in(folder: Path) -> int:
+    """How much lies below a folder now; what vanishes meanwhile does not count."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += (Path(parent) / name).lstat().st_size
+            except OSError:
+                continue
+    return total

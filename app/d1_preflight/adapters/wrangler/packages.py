@@ -1,12 +1,11 @@
 """Recognises installed wrangler packages: behind a program, in a folder, in npx's cache."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from d1_preflight.adapters.processes import clean
-from d1_preflight.adapters.regular_file import read_regular
+from d1_preflight.adapters.regular_file import json_of
 from d1_preflight.adapters.wrangler.nodes import read_version
 from d1_preflight.lazy_dataclass import dataclass
 
@@ -51,10 +50,7 @@ def not_installed(folder: Path) -> str:
 
 
 def _pinned(path: Path) -> str:
-    try:
-        facts = json.loads(read_regular(path) or "")
-    except (ValueError, RecursionError):
-        return ""
+    facts = json_of(path)
     tables = [facts.get(key) for key in _DEPENDENCIES] if isinstance(facts, dict) else []
     found = (table.get("wrangler") for table in tables if isinstance(table, dict))
     return next((clean(str(version)) for version in found if version), "")
@@ -62,11 +58,7 @@ def _pinned(path: Path) -> str:
 
 def package_at(folder: Path) -> Package | None:
     """The package in a folder; None unless it is wrangler and its start script is there."""
-    try:
-        facts = json.loads(read_regular(folder / "package.json") or "")
-    except (ValueError, RecursionError):
-        return None
-    match facts:
+    match json_of(folder / "package.json"):
         case {"name": "wrangler", "version": str(version), "bin": {"wrangler": str(script)}}:
             path = folder / script
             return Package(path, clean(version)) if path.is_file() else None

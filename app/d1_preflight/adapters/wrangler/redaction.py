@@ -68,8 +68,5 @@ class Redactor:
 
 def secret_values(variables: Mapping[str, str]) -> tuple[str, ...]:
     """The values whose variable has a secret's name."""
-    return tuple(value for name, value in variables.items() if _is_secret(name))
-
-
-def _is_secret(name: str) -> bool:
-    return name not in _NOT_SECRET_NAMES and _SECRET_NAMES.search(name) is not None
+    named = (name for name in variables if _SECRET_NAMES.search(name))
+    return tuple(variables[name] for name in named if name not in _NOT_SECRET_NAMES)

@@ -30,20 +30,23 @@ _DROPPED = frozenset({"WRANGLER_LOG", "FORCE_COLOR", ENVIRONMENT})
 
 @dataclass(frozen=True, slots=True)
 class RealWrangler:
-    """The wrangler of a toolchain, with a folder for evidence and a private one for raw output.
+    """Wrangler, looked for when its first command runs: the board paints without it.
 
-    `environ` is what the command inherits (credentials among it); `secrets` are further texts
-    that must never be seen, such as the webhook's address. `lock_fds` names the descriptors that
-    a protected command inherits, so that an orphan keeps the record locked.
+    `toolchain` finds it once, `find` anew, for it may have been replaced. There is a folder for
+    `evidence`, and a `private` one for the raw output of what runs now. `environ` is what the
+    command inherits (credentials among it); `secrets` are further texts that must never be seen,
+    such as the webhook's address. `lock` is the descriptor that a protected command inherits, so
+    that an orphan keeps the record locked.
     """
 
-    toolchain: Toolchain
+    toolchain: Callable[[], Toolchain]
     evidence: Path
     private: Path
     environ: Mapping[str, str] = field(repr=False)  # a traceback must not show credentials
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    lock_fds: Callable[[], tuple[int, ...]] = tuple
+    lock: Callable[[], int | None] = lambda: None
     root: Path | None = None
+    find: Callable[[], Toolchain] | None = None
     _kept: EvidenceFolder = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -53,8 +56,8 @@ class RealWrangler:
 
     @property
     def version(self) -> str:
-        """The version of wrangler, for the record."""
-        return self.toolchain.wrangler_version
+        """The version that would run now, for the record."""
+        return (self.find or self.toolchain)().wrangler_version
 
     async def run(
         self,
@@ -68,17 +71,18 @@ class RealWrangler:
     ) -> Evidence:
         """Run one command to its end; nothing is raised for an exit code.
 
-        Raises NotAllowed for a protected command while another one is at work.
+        Raises WranglerUnavailable; NotAllowed for a protected command while another is at work.
         """
+        toolchain = self.toolchain()
         with ExitStack() as stack:
             out, err = (stack.enter_context(self._kept.open(keep, name)) for name in STREAMS)
             command = Command(
-                argv=(*self.toolchain.argv, *args),
+                argv=(*toolchain.argv, *args),
                 cwd=cwd,
-                env=command_environment(self.environ, self.toolchain),
+                env=command_environment(self.environ, toolchain),
                 timeout=timeout,
                 protect=protect,
-                pass_fds=(*self.lock_fds(), stack.enter_context(self._alone())) if protect else (),
+                pass_fds=self._inherited(stack) if protect else (),
             )
             if keep:
                 self._kept.note(keep, self._kept.shown(args))
@@ -104,15 +108,14 @@ class RealWrangler:
         """Evidence of a step's commands whose end was not observed."""
         return self._kept.recover(step)
 
-    def _alone(self) -> Lock:
-        """Held by the child alone once it runs: only its own end frees it."""
-        return Lock(
-            _writing_lock(self.private),
-            NotAllowed(
-                "An earlier wrangler is still writing to the target.",
-                hint="Wait until it ends, then look at what it did.",
-            ),
+    def _inherited(self, stack: ExitStack) -> tuple[int, ...]:
+        """The locks that the child alone holds once it runs: only its own end frees them."""
+        busy = NotAllowed(
+            "An earlier wrangler is still writing to the target.",
+            hint="Wait until it ends, then look at what it did.",
         )
+        alone, record = stack.enter_context(Lock(_writing_lock(self.private), busy)), self.lock()
+        return (alone,) if record is None else (record, alone)
 
     def _saved(self, keep: str | None, emit: Emit, *, protect: bool) -> Mapping[str, str]:
         """The evidence; of a remote write, what it did is more than its output."""

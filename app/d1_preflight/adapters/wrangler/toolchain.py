@@ -70,13 +70,13 @@ def find_toolchain(
     A wrangler that the setting or the project names is never passed over for another one: when it
     cannot be used, that is said. With `own` only ours counts.
     """
-    env = os.environ if environ is None else environ
-    folder = cache or user_cache()
-    for source, found in _own(folder) if own else _places(project, setting, env, folder):
-        if isinstance(found, Package):
-            return _with_node(source, found, env, folder)
-        return _with_command(source, found, env, folder)
-    raise _nowhere()
+    env, folder = os.environ if environ is None else environ, cache or user_cache()
+    source, found = look_for_wrangler(
+        project=project, setting=setting, own=own, environ=env, cache=folder
+    )
+    if isinstance(found, Package):
+        return _with_node(source, found, env, folder)
+    return _with_command(source, found, env, folder)
 
 
 def look_for_wrangler(
@@ -97,7 +97,10 @@ def look_for_wrangler(
         if isinstance(found, Package):
             _check_age(found.version, str(found.script))
         return source, found
-    raise _nowhere()
+    raise WranglerUnavailable(
+        "wrangler was not found: not in the project's node_modules, on PATH, or from npx.",
+        hint="In the project: npm install --save-dev wrangler. Or name it in the settings.",
+    )
 
 
 async def install(
@@ -169,13 +172,6 @@ def _named(project: Path, setting: str) -> Package | Path:
     raise WranglerUnavailable(
         f'The setting wrangler = "{setting}" names no wrangler that can be run.',
         hint="Correct the path in the settings, or remove it to search for wrangler.",
-    )
-
-
-def _nowhere() -> WranglerUnavailable:
-    return WranglerUnavailable(
-        "wrangler was not found: not in the project's node_modules, on PATH, or from npx.",
-        hint="In the project: npm install --save-dev wrangler. Or name it in the settings.",
     )
 
 
