@@ -22,6 +22,12 @@ _CLAUSES = tuple(
 _AS = re.compile(rb"([\w$]+)\s+as\s+([\w$]+)")
 _TAKEN_APART = re.compile(rb"\{([^{}]{1,2000})\}\s*=\s*(?:await\s+)?(?:import|require)\s*\(")
 _PAIR = re.compile(rb"([\w$]+)\s*:\s*([\w$]+)")
+_WHOLE = (
+    re.compile(rb"import\s*\*\s*as\s+([\w$]+)\s*from\s*[\"']([^\"'\n]{1,300})[\"']"),
+    re.compile(
+        rb"([\w$]+)\s*=\s*(?:await\s+)?(?:import|require)\s*\(\s*[\"']([^\"'\n]{1,300})[\"']"
+    ),
+)
 _DEFAULT = re.compile(rb"import\s+([\w$]+)\s*(?:,[^;'\"()=]{0,4000})?" + _FROM)
 Rename = tuple[str, str, str]
 """A name of another file, the name that it has here, and the specifier; "" for this file."""
@@ -39,7 +45,10 @@ def specifiers(data: bytes) -> tuple[str, ...]:
 
 
 def renames(data: bytes) -> tuple[Rename, ...]:
-    """What a file imports or exports under another name; a default export has none of its own."""
+    """What a file imports or exports under another name; a default export has none of its own.
+
+    The whole of another file has the name "*".
+    """
     found: dict[tuple[bytes, bytes, bytes], None] = {}
     for clause in (match for pattern in _CLAUSES for match in pattern.finditer(data)):
         for name, local in _AS.findall(clause[1]):
@@ -47,6 +56,8 @@ def renames(data: bytes) -> tuple[Rename, ...]:
     for taken in _TAKEN_APART.findall(data) if b"import(" in data or b"require(" in data else ():
         for name, local in _PAIR.findall(taken):
             found[name, local, b""] = None
+    for local, of in (pair for pattern in _WHOLE for pair in pattern.findall(data)):
+        found[b"*", local, of] = None
     for match in _DEFAULT.finditer(data):
         if match[2]:
             found[b"default", match[1], match[2]] = None
