@@ -20,12 +20,15 @@ OTHERS: Files = {
     "src/on.ts": ON,
     "src/repo.ts": "export class Repo { run(sql) { return this.db.prepare(sql) } }",
     "src/helpers.ts": "import { run } from './run'; export const h = { run }",
+    "src/tools.ts": "export const tools = (db) => ({ query(s) { return db.prepare(s) } })",
+    "src/uses.ts": "import { tools } from './tools'; tools(db).query('SELECT id FROM logs')",
     "src/other.ts": "import { run } from './run'; run('SELECT id FROM logs');\n"
     "import { on } from './on'; on(env.DB, 'SELECT id FROM logs');\n"
     "import { Repo } from './repo'; (r: Repo) => r.run('SELECT id FROM logs')",
 }
 FROM = "import { run } from './run'; "
 FROM_ON = "import { on } from './on'; "
+FROM_TOOLS = "import { tools } from './tools'; "
 FROM_REPO = "import { Repo } from './repo'; const repo = new Repo(); "
 READ: dict[str, str] = {
     "constant": f"{FROM}const q = run; q('{SQL}')",
@@ -160,6 +163,12 @@ UNSEEN: dict[str, str] = {
     "beyond the parameters": f"{FROM}function f() {{ arguments[0](text()) }} f(run)",
     "behind a spread": f"{FROM}const f = (a, q) => a; f(...list, run)",
     "a method handed on with its object": f"{FROM_REPO}each(list, repo.run, repo)",
+    "a field of any type": f"{FROM_TOOLS}(o: {{ query: unknown }}) => start(o.query)",
+    "a field of a type elsewhere": f"{FROM_TOOLS}(o: Options) => start(o.query)",
+    "a field of a function's type": f"{FROM_TOOLS}(o: {{ query: string | (() => X) }}) => "
+    "start(o.query)",
+    "a method of a declared type": f"{FROM_TOOLS}interface O {{ query(s: string): X }} "
+    "(o: O) => start(o.query)",
     "yielded": f"{FROM}function* f() {{ yield run }}",
     "thrown": f"{FROM}throw run",
     "map of functions": f"{FROM}const m = new Map([['q', run]]); m.get(k)(text())",
@@ -187,6 +196,12 @@ HARMLESS: dict[str, str] = {
     "a method without its object": f"{FROM_REPO}start(row.run); const {{ run }} = row; start(run)",
     "shown": f"{FROM}console.log(run, JSON.stringify({{ run }}))",
     "handed to a function that does nothing": f"{FROM}const f = (q) => q.name; f(run)",
+    "a field of a plain type": f"{FROM_TOOLS}(o: {{ query: string | null }}) => start(o.query)",
+    "a field of a declared type": f"{FROM_TOOLS}export interface O {{ query?: string[] }} "
+    "const f = (o: O) => start(o.query); const o: O = make(); start(o.query)",
+    "a field that is taken out": f"{FROM_TOOLS}({{ query }}: {{ query: Record<string, A> }}) => "
+    "start(query)",
+    "a field that is cast": f"{FROM_TOOLS}start(o.query as string | undefined, o['query'] as A[])",
     "a class of that wrapper": f"{FROM_REPO}start(new Repo(), Repo)",
 }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from d1_preflight.code.declarations import FUNCTIONS, WRAPPED, parameters, string_of, text_of
 from d1_preflight.code.expression import Each, Expression, Function, Hole, Import, Member
 from d1_preflight.code.facts import Call, Use
+from d1_preflight.code.plain_types import is_plain
 from d1_preflight.code.scopes import Scope
 from d1_preflight.code.sql_text import holds_sql
 
@@ -160,7 +161,8 @@ def step(ends: Ends, node: "Node", value: Value) -> At | None:
     if around is None or around.type in _HARMLESS:
         return None
     if around.type in WRAPPED:
-        return around, value
+        is_cast = value.is_bare and around.type == "as_expression"
+        return None if is_cast and is_plain(around.named_children[-1]) else (around, value)
     known = _STEPS.get(around.type)
     if known is not None:
         return known(ends, node, around, value)

@@ -12,6 +12,7 @@ from d1_preflight.code.climbing import Ends, Value, step
 from d1_preflight.code.declarations import is_declared, plain, text_of
 from d1_preflight.code.expression import Expression, Import, Member
 from d1_preflight.code.facts import Call, Use
+from d1_preflight.code.plain_types import is_plain_field, type_of
 from d1_preflight.code.scopes import Binding, Scope, Walked
 
 if TYPE_CHECKING:
@@ -165,11 +166,24 @@ class Handing:
         )
         if not is_set and not _is_called(whole):
             target = self._reader.function_of(whole, self.scope_of(whole))
+            if target is None and self._is_plain(name, whole.child_by_field_name("object")):
+                return
             self._waiting.append((whole, Value(name, target, is_bare=target is None)))
+
+    def _is_plain(self, name: str, of: "Node | None") -> bool:
+        """Whether the type of an object says that this field of it is no function."""
+        if of is None or of.type != "identifier":
+            return False
+        type_ = type_of(self.scope_of(of).find(text_of(of)), self._walked)
+        return is_plain_field(type_, name, self._root)
 
     def _begin_part(self, name: str, pattern: "Node", local: "Node") -> None:
         """A value that is taken out of an object."""
         target = self._taken_from(name, pattern, local)
+        around = pattern.parent
+        type_ = around.child_by_field_name("type") if around is not None else None
+        if target is None and is_plain_field(type_, name, self._root):
+            return
         self.keep(local, Value(name, target, is_bare=target is None))
 
     def _taken_from(self, key: str, pattern: "Node", local: "Node") -> Expression | None:
