@@ -5,7 +5,7 @@ tree-sitter is imported here and only here with `scopes`, when the first file is
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,7 @@ _PLAIN_RETURNS = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Extraction:
     """One parsed file."""
 
@@ -58,6 +58,7 @@ class Extraction:
     reader: Reader
     root: "Node"
     borrows: bool = False
+    _handed: frozenset[str] | None = field(default=None, init=False)
 
     def facts(self, tags: Collection[str] = ()) -> FileFacts:
         """What it holds of SQL; `tags` are further tags of templates that are SQL."""
@@ -85,8 +86,10 @@ class Extraction:
 
     def handed(self) -> frozenset[str]:
         """The names of its own functions that it uses as values."""
-        names = {function.name for function in self.walked.functions.values() if function.name}
-        return used_as_values(self.root.text or b"", names)
+        if self._handed is None:
+            names = {function.name for function in self.walked.functions.values()} - {""}
+            self._handed = used_as_values(self.root.text or b"", names)
+        return self._handed
 
     def calls(self, names: Collection[str]) -> tuple[tuple[Call, ...], tuple[Use, ...]]:
         """The calls of functions with one of these names, and where these are used as values."""

@@ -24,6 +24,7 @@ _NAMES = frozenset({
     "identifier", "property_identifier", "private_property_identifier", "string_fragment",
     "shorthand_property_identifier", "shorthand_property_identifier_pattern",
 })  # fmt: skip
+_NOT_CALLED = rb"(?!\s*[(<])"
 _PLAIN_NAMES = ("identifier", "shorthand_property_identifier")
 _MOST_STEPS = 20_000
 
@@ -44,7 +45,7 @@ class Handing:
     def look_for(self, names: Collection[str]) -> tuple[tuple[Call, ...], tuple[Use, ...]]:
         """The calls through other names, and what else becomes of the functions' values."""
         for name in sorted(names):
-            for node in self._places(name):
+            for node in self._found(name, _NOT_CALLED):
                 self._begin(name, node)
         steps = 0
         while self._waiting:
@@ -113,11 +114,11 @@ class Handing:
     def _places(self, name: str) -> list["Node"]:
         """Where a name stands."""
         if name not in self._standing:
-            self._standing[name] = list(self._found(name))
+            self._standing[name] = list(self._found(name, b""))
         return self._standing[name]
 
-    def _found(self, name: str) -> Iterator["Node"]:
-        word = re.compile(rb"(?<![\w$])" + re.escape(name.encode()) + rb"(?![\w$])")
+    def _found(self, name: str, behind: bytes) -> Iterator["Node"]:
+        word = re.compile(rb"(?<![\w$])" + re.escape(name.encode()) + rb"(?![\w$])" + behind)
         for match in word.finditer(self._source):
             begin, end = match.span()
             node = self._root.named_descendant_for_byte_range(begin, end)

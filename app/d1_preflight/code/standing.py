@@ -10,13 +10,16 @@ _PROPERTY = re.compile(
     rb"\.([A-Za-z_$#][\w$]*)"
     rb"(?=[ \t]*(?:[,;)\]}|&?:\r\n]|as\b|satisfies\b|!(?!=)|\.(?:bind|call|apply)\b|$))"
 )
-_TAKEN = re.compile(rb"(?:const|let|var)\s*\{([^{}]{1,4000})\}\s*=")
+_TAKEN = tuple(
+    re.compile(word + rb"\s*\{([^{}]{1,4000})\}\s*=")  # its letters are looked for at once
+    for word in (rb"const", rb"let", rb"var")
+)
 _KEY = re.compile(rb"(?:^|[,{])\s*([A-Za-z_$#][\w$]*)\s*(?=[,:=]|$)")
 _IN_BRACKETS = re.compile(rb"\[\s*[\"']([\w$]+)[\"']\s*\]")
 _CLAUSE = re.compile(rb"import\b\s*([^{}()=;'\"]{0,300})(?:\{([^{}]{1,20000})\})?\s*from\b")
-_REQUIRED = re.compile(
-    rb"(?:\{([^{}]{1,4000})\}|([\w$]+))\s*=\s*(?:await\s+)?(?:import|require)\s*\("
-)
+_REQUIRED = re.compile(rb"=\s*(?:await\s+)?(?:import|require)\s*\(")
+_LAST = re.compile(rb"[\w$]+$")
+_LONGEST, _LONGEST_NAME = 4_000, 100
 _ALIASED = re.compile(rb"[\w$]+\s+as\s+|[\w$]+\s*:\s*|\btype\s+[\w$]+(?:\s+as\s+[\w$]+)?")
 _NAME = re.compile(rb"[A-Za-z_$][\w$]*")
 _BYTES = frozenset(
@@ -31,7 +34,7 @@ def handed(data: bytes) -> frozenset[str]:
     found = {name for name in _imported(data) if _count(data, name, 2) > 1}
     found.update(_PROPERTY.findall(data))
     found.update(_IN_BRACKETS.findall(data))
-    for taken in _TAKEN.findall(data):
+    for taken in (part for pattern in _TAKEN for part in pattern.findall(data)):
         found.update(_KEY.findall(taken))
     return frozenset(name.decode() for name in found)
 
@@ -47,9 +50,18 @@ def _imported(data: bytes) -> Iterator[bytes]:
     for others, listed in _CLAUSE.findall(data):
         seen.update(_NAME.findall(others))
         seen.update(_NAME.findall(_ALIASED.sub(b"", listed)))
-    for listed, whole in _REQUIRED.findall(data) if _may_require(data) else ():
-        seen.update(_NAME.findall(_ALIASED.sub(b"", listed) or whole))
+    for match in _REQUIRED.finditer(data) if _may_require(data) else ():
+        seen.update(_kept_in(data[max(0, match.start() - _LONGEST) : match.start()].rstrip()))
     yield from seen - {b"type", b"as"}
+
+
+def _kept_in(before: bytes) -> Iterator[bytes]:
+    """The names that are given what stands behind."""
+    if before.endswith(b"}"):
+        listed = before[before.rfind(b"{") + 1 : -1]
+        yield from _NAME.findall(_ALIASED.sub(b"", listed))
+    else:
+        yield from _LAST.findall(before[-_LONGEST_NAME:])
 
 
 def _may_require(data: bytes) -> bool:
