@@ -26,7 +26,9 @@ _NAMES = frozenset({
 })  # fmt: skip
 _NOT_CALLED = rb"(?!\s*[(<])"
 _PLAIN_NAMES = ("identifier", "shorthand_property_identifier")
-_MOST_STEPS = 20_000
+_MOST_WORK = 100_000_000
+"""How many bytes are looked through; a node costs as much as some part of its file."""
+_PARTS, _OF_A_STEP = 4, 1_000
 
 
 class Handing:
@@ -41,22 +43,31 @@ class Handing:
         self._followed: set[tuple[int, Value]] = set()
         self._standing: dict[str, list[Node]] = {}
         self._ends = Ends(reader, self.scope_of, self.keep)
+        self._left = _MOST_WORK
 
     def look_for(self, names: Collection[str]) -> tuple[tuple[Call, ...], tuple[Use, ...]]:
         """The calls through other names, and what else becomes of the functions' values."""
         for name in sorted(names):
             for node in self._found(name, _NOT_CALLED):
                 self._begin(name, node)
-        steps = 0
         while self._waiting:
             node, value = self._waiting.pop()
             at: tuple[Node, Value] | None = (node, value)
-            while at is not None and steps <= _MOST_STEPS:
-                steps += 1
+            while at is not None and self._left > 0:
+                self._left -= _OF_A_STEP + len(self._source) // _PARTS
                 at = step(self._ends, *at)
-            if steps > _MOST_STEPS:  # what was not followed is out of sight
+            if self._left <= 0:
                 self._ends.lose(node, value)
+        if self._left <= 0:  # what was not followed is out of sight
+            for name in sorted(names):
+                self._lose(name)
         return tuple(self._ends.calls), tuple(self._ends.uses)
+
+    def _lose(self, name: str) -> None:
+        """Whatever has this name here is out of sight."""
+        binding = self._walked.top.find(name)
+        target = self._reader.callee(binding) if binding is not None else None
+        self._ends.lose(self._root, Value(name, target))
 
     def scope_of(self, node: "Node") -> Scope:
         """The scope in which a node lies."""
@@ -119,7 +130,11 @@ class Handing:
 
     def _found(self, name: str, behind: bytes) -> Iterator["Node"]:
         word = re.compile(rb"(?<![\w$])" + re.escape(name.encode()) + rb"(?![\w$])" + behind)
+        self._left -= len(self._source)
         for match in word.finditer(self._source):
+            if self._left <= 0:
+                return
+            self._left -= len(self._source) // _PARTS
             begin, end = match.span()
             node = self._root.named_descendant_for_byte_range(begin, end)
             is_exact = node is not None and (node.start_byte, node.end_byte) == (begin, end)
