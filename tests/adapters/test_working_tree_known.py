@@ -65,10 +65,32 @@ def test_a_change_that_keeps_size_and_time_is_seen(root: Path) -> None:
     assert second.blobs["a.ts"] == first.blobs["b.ts"]
 
 
-def test_what_was_changed_just_now_is_read_again(root: Path) -> None:
+def test_what_was_changed_just_now_is_read_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept = Kept()
+    last = max((root / name).stat().st_ctime_ns for name in ("a.ts", "b.ts"))
+    monkeypatch.setattr(module, "_now_ns", lambda: last + 50_000_000)
     tree_of(root, kept)
     assert kept.known == {}
+
+
+@pytest.mark.parametrize(
+    ("modified", "changed", "seconds_on", "settled"),
+    [
+        (OLD * 10**9, OLD * 10**9 + 123_456_789, 1, True),
+        (OLD * 10**9 + 123_456_789, OLD * 10**9 + 123_456_789, 0.05, False),
+        (OLD * 10**9, OLD * 10**9, 1, False),  # a clock of whole seconds
+        (OLD * 10**9, OLD * 10**9 + 120_000_000, 1, False),  # one of hundredths
+        (OLD * 10**9, OLD * 10**9, 3, True),
+        ((OLD + 60) * 10**9, OLD * 10**9 + 123_456_789, 1, False),  # of the future
+    ],
+)
+def test_how_new_a_file_may_be_follows_its_file_systems_clock(
+    modified: int, changed: int, seconds_on: float, settled: bool
+) -> None:
+    now = changed + int(seconds_on * 10**9)
+    assert module.is_settled(modified, changed, now) is settled
 
 
 @pytest.mark.usefixtures("long_ago")

@@ -59,6 +59,21 @@ def test_a_circle_ends(source: str) -> None:
     assert isinstance(queries_in(source), list)
 
 
+@pytest.mark.parametrize(
+    "handed_on",
+    ["run;\n" * 30_000, "f(run);\n" * 30_000, "const q = run;\n" + "q(x);\n" * 30_000],
+    ids=["values", "arguments", "another name"],
+)
+def test_what_is_handed_on_without_end_is_said_to_be_unseen(handed_on: str) -> None:
+    code = code_of({
+        "run.ts": "export const run = (sql) => db.prepare(sql)",
+        "other.ts": "import { run } from './run'; run('SELECT 1')",
+        "long.ts": f"import {{ run }} from './run';\n{handed_on}",
+    })  # fmt: skip
+
+    assert {query.path for query in code.queries} == {"other.ts", "long.ts"}
+
+
 def test_imports_in_a_circle_end() -> None:
     code = code_of({
         "a.ts": "import { B } from './b'; export const A = B; db.prepare(A)",

@@ -26,7 +26,10 @@ _LIST = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
 
 
 _JUST_NOW_NS = 2_000_000_000
-"""A file so new can change once more within one tick of its clock."""
+"""A file so new can change once more within one tick of a file system's clock."""
+_FINE_JUST_NOW_NS = 100_000_000
+"""The same where its clock is fine: ten ticks of the slowest."""
+_COARSE_TICK_NS = 10_000_000
 
 
 class KnownFiles(Protocol):
@@ -105,7 +108,7 @@ class _Looking:
         self._inside = _Inside(tree.root)
         self._blobs: dict[str, str] = {}
         self._total = 0
-        self._settled = time.time_ns() - _JUST_NOW_NS
+        self._began = time.time_ns()
         tree.blobs = self._blobs
 
     def take(self, path: str) -> bool:
@@ -132,13 +135,23 @@ class _Looking:
         self._blobs[path] = blob
         if data is not None:
             self._tree._data[path] = data  # noqa: SLF001 - filled here, where it is made
-        if max(state[1:3]) < self._settled and size == state[0]:
+        if is_settled(state[1], state[2], self._began) and size == state[0]:
             self.seen[path] = [*about, blob]
         return True
 
 
 def _blob(data: bytes) -> str:
     return sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def is_settled(modified: int, changed: int, now: int) -> bool:
+    """Whether any change of a file after `now` changes its times, all in nanoseconds.
+
+    `changed` is the kernel's own, which nobody can set: where it is no multiple of a coarse
+    clock's tick, this file system keeps a fine one.
+    """
+    is_fine = changed % _COARSE_TICK_NS != 0
+    return max(modified, changed) < now - (_FINE_JUST_NOW_NS if is_fine else _JUST_NOW_NS)
 
 
 def paths_around(folder: Path) -> Iterable[str]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from d1_preflight.code.declarations import FUNCTIONS, plain, text_of
 from d1_preflight.code.expression import (
+    Bound,
     Each,
     Expression,
     Fields,
@@ -91,6 +92,8 @@ def _method(
             return _joined(reader, reader.read(of, scope), first, scope)
         case "map":
             return reader.mapped(reader.read(of, scope), first)
+        case "bind" if function := reader.function_of(of, scope) if of is not None else None:
+            return Bound(function, tuple(reader.read(one, scope) for one in arguments[1:]))
         case "fill":
             return Items((reader.read(first, scope),))
         case "from" if len(arguments) > 1:

@@ -7,7 +7,6 @@ from functools import cached_property
 
 from d1_preflight.code.affected import affected
 from d1_preflight.code.checks import differences
-from d1_preflight.code.extraction import begins_like_sql
 from d1_preflight.code.forms import Form, forms_of
 from d1_preflight.code.holes import (
     error_of,
@@ -19,6 +18,7 @@ from d1_preflight.code.holes import (
 )
 from d1_preflight.code.literals import Literal, literals_of, rewritten, texts_in, with_bound
 from d1_preflight.code.project_code import ProjectCode
+from d1_preflight.code.sql_text import begins_like_sql
 from d1_preflight.code.verdict import (
     BrokenQuery,
     CodeState,

@@ -13,6 +13,17 @@ FUNCTIONS = frozenset({
 _WITH_DEFAULT = ("object_assignment_pattern", "assignment_pattern")
 _SHORT = ("shorthand_property_identifier_pattern", "object_assignment_pattern")
 _NAMES = ("identifier", "shorthand_property_identifier_pattern")
+_DECLARING = frozenset({
+    "import_specifier", "import_clause", "namespace_import", "export_specifier", "rest_pattern",
+    "namespace_export", "formal_parameters", "array_pattern", "object_pattern", "pair_pattern",
+})  # fmt: skip
+_DECLARED_AS = {
+    "variable_declarator": "name", "class_declaration": "name", "class": "name",
+    "abstract_class_declaration": "name", "enum_declaration": "name", "arrow_function": "parameter",
+    "required_parameter": "pattern", "optional_parameter": "pattern", "catch_clause": "parameter",
+    "assignment_pattern": "left", "object_assignment_pattern": "left", "for_in_statement": "left",
+    "assignment_expression": "left", "augmented_assignment_expression": "left",
+}  # fmt: skip
 WRAPPED = frozenset({
     "parenthesized_expression", "as_expression", "satisfies_expression", "non_null_expression",
     "type_assertion", "await_expression",
@@ -37,6 +48,15 @@ def plain(node: "Node | None") -> "Node | None":
             (children[-1] if node.type == "type_assertion" else children[0]) if children else None
         )
     return node
+
+
+def is_declared(node: "Node") -> bool:
+    """Whether a name stands where it is declared, imported, exported or set."""
+    around = node.parent
+    if around is None or around.type in _DECLARING:
+        return True
+    field = _DECLARED_AS.get(around.type, "name" if around.type in FUNCTIONS else "")
+    return bool(field) and around.child_by_field_name(field) == node
 
 
 def parameters(node: "Node") -> "list[Node]":
@@ -72,10 +92,11 @@ def pattern_names(node: "Node") -> Iterator[str]:
     waiting = [node]
     while waiting:
         one = waiting.pop()
+        left = one.child_by_field_name("left") if one.type in _WITH_DEFAULT else None
         if one.type in _NAMES:
             yield text_of(one)
         else:
-            waiting += one.named_children
+            waiting += one.named_children if left is None else [left]
 
 
 def imported_names(clause: "Node | None") -> Iterator[tuple[str, str]]:

@@ -123,6 +123,14 @@ class Function:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A function that has its first arguments already."""
+
+    function: "Expression"
+    arguments: tuple["Expression", ...]
+
+
 Expression = (
     Text
     | Hole
@@ -139,12 +147,13 @@ Expression = (
     | Parameter
     | Result
     | Function
+    | Bound
 )
 _KINDS = {
     kind.__name__: kind
     for kind in (
         *(Text, Hole, Maybe, Join, Choice, Items, Fields, Joined, Mapped, Each, Member),
-        *(Import, Parameter, Result, Function),
+        *(Import, Parameter, Result, Function, Bound),
     )
 }
 EMPTY = Text("")
@@ -211,7 +220,7 @@ def parts_of(expression: Expression) -> tuple[Expression, ...]:
             return (part,)
         case Mapped(items, _, body):
             return (items, body)
-        case Result(function, arguments):
+        case Result(function, arguments) | Bound(function, arguments):
             return (function, *arguments)
     return ()
 

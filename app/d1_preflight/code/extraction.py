@@ -5,7 +5,7 @@ tree-sitter is imported here and only here with `scopes`, when the first file is
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -18,15 +18,17 @@ from d1_preflight.code.expression import (
     Items,
     Member,
     Parameter,
-    Text,
     has_text,
     within,
 )
-from d1_preflight.code.facts import Call, FileFacts, Sink
+from d1_preflight.code.facts import Call, FileFacts, Sink, Use
+from d1_preflight.code.handing import Handing
 from d1_preflight.code.reading import Reader
 from d1_preflight.code.scopes import Binding, Scope, Walked
 from d1_preflight.code.scopes import Call as CallNode
 from d1_preflight.code.scripts import dialect, script_of
+from d1_preflight.code.sql_text import begins_like_sql, holds_sql
+from d1_preflight.code.standing import used_as_values
 from d1_preflight.code.walking import TooLarge, grammar, walk
 
 if TYPE_CHECKING:
@@ -36,11 +38,7 @@ DIRECT = ("prepare", "exec", "batch")
 _DATABASE = re.compile(
     r"(?:^|[._\[(])(?:d1|db|database|sql|sqlite|storage|conn\w*)\b", re.IGNORECASE
 )
-_VERB = re.compile(
-    r"[\s(]*(?:--[^\n]*\n\s*)*(?:SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|ALTER|DROP|VALUES"
-    r"|PRAGMA|EXPLAIN)\b",
-    re.IGNORECASE,
-)
+_THIS = re.compile(rb"\bthis\b")
 _BORROWS = re.compile(
     rb"[{,]\s*(?:prepare|exec|batch)\s*[:,}]|\.(?:prepare|exec|batch)(?:\.bind\b|\s*[;,)\n])"
 )
@@ -51,20 +49,16 @@ _PLAIN_RETURNS = frozenset({
 })  # fmt: skip
 
 
-def begins_like_sql(text: str) -> bool:
-    """Whether a text begins with a word that begins a statement."""
-    return _VERB.match(text) is not None
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Extraction:
     """One parsed file."""
 
     path: str
     walked: Walked
     reader: Reader
-    has_error: bool
+    root: "Node"
     borrows: bool = False
+    _handed: frozenset[str] | None = field(default=None, init=False)
 
     def facts(self, tags: Collection[str] = ()) -> FileFacts:
         """What it holds of SQL; `tags` are further tags of templates that are SQL."""
@@ -86,11 +80,21 @@ class Extraction:
             {name: found for name, found in exports.items() if _can_be_used(found)},
             tuple(self.walked.again),
             self._problem(),
+            self.handed(),
+            frozenset(f.id for f in self.walked.functions.values() if _needs_this(f.node)),
         )
 
-    def calls(self, names: Collection[str]) -> tuple[Call, ...]:
-        """The calls of functions with one of these names."""
-        return tuple(self._calls(names))
+    def handed(self) -> frozenset[str]:
+        """The names of its own functions that it uses as values."""
+        if self._handed is None:
+            names = {function.name for function in self.walked.functions.values()} - {""}
+            self._handed = used_as_values(self.root.text or b"", names)
+        return self._handed
+
+    def calls(self, names: Collection[str]) -> tuple[tuple[Call, ...], tuple[Use, ...]]:
+        """The calls of functions with one of these names, and where these are used as values."""
+        through, uses = Handing(self.walked, self.reader, self.root).look_for(names)
+        return tuple(dict.fromkeys((*self._calls(names), *through))), uses
 
     def likely_names(self) -> frozenset[str]:
         """The names of functions of the project that are somewhere given a text of SQL."""
@@ -100,7 +104,7 @@ class Extraction:
                 binding = call.scope.find(call.name)
                 is_own = binding is not None and binding.kind in ("import", "function")
                 texts = (self.reader.read(n, call.scope) for n in call.given.named_children)
-                if is_own and any(map(_is_sql, texts)):
+                if is_own and any(map(holds_sql, texts)):
                     found.add(call.name)
         return frozenset(found)
 
@@ -109,7 +113,9 @@ class Extraction:
         if lines:
             return f"does not parse at line {lines[0]}: the code around it was not read"
         return (
-            "does not parse in places: the code around them was not read" if self.has_error else ""
+            "does not parse in places: the code around them was not read"
+            if self.root.has_error
+            else ""
         )
 
     def _export(self, local: str) -> Expression:
@@ -183,7 +189,7 @@ def extract(path: str, data: bytes) -> Extraction | str:
     except TooLarge:
         return "has too many parts to read: left out"
     borrows = _BORROWS.search(script) is not None
-    return Extraction(path, walked, Reader(walked), tree.root_node.has_error, borrows)
+    return Extraction(path, walked, Reader(walked), tree.root_node, borrows)
 
 
 def _borrowed(binding: Binding | None) -> str:
@@ -227,8 +233,9 @@ def _is_written(sql: Expression) -> bool:
     return begins_like_sql(text)
 
 
-def _is_sql(found: Expression) -> bool:
-    return any(begins_like_sql(part.text) for part in within(found) if isinstance(part, Text))
+def _needs_this(function: "Node") -> bool:
+    """Whether a method does nothing without its object."""
+    return function.type == "method_definition" and _THIS.search(function.text or b"") is not None
 
 
 def _can_be_used(found: Expression) -> bool:

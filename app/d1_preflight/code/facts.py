@@ -47,10 +47,48 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """One place where a function that may be a wrapper is used as a value, under its `name`.
+
+    Other files reach it from there by what is `exported`, or as the method `key` of an object;
+    with neither it goes out of sight. One that `is_bare` is a method without its object.
+    """
+
+    name: str
+    target: Expression | None
+    line: int
+    exported: str = ""
+    key: str = ""
+    is_bare: bool = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nobody can tell who calls it from there."""
+        return not self.exported and not self.key
+
+    def to_json(self) -> list[Any]:
+        """As JSON holds it."""
+        target = dump(self.target) if self.target is not None else None
+        return [self.name, target, self.line, self.exported, self.key, self.is_bare]
+
+    @classmethod
+    def from_json(cls, raw: Sequence[Any]) -> "Use":
+        """Read it again; raises KeyError, TypeError or ValueError where it is none."""
+        name, target, line, exported, key, is_bare = raw
+        named = load(target) if target is not None else None
+        return cls(str(name), named, int(line), str(exported), str(key), bool(is_bare))
+
+
+Named = tuple[tuple[Call, ...], tuple[Use, ...]]
+"""The calls of functions with some names, and where these are used as values."""
+
+
+@dataclass(frozen=True, slots=True)
 class FileFacts:
     """One file; `functions` are names by id, `methods` the ids of those called on an object.
 
-    `exports` are what others can import by name.
+    `exports` are what others can import by name, `handed` names of its functions used as values,
+    `bound` the ids of methods that need their object.
     `again` are the specifiers of which everything is exported on. `problem` says why the file,
     or a part of it, was not read.
     """
@@ -61,6 +99,8 @@ class FileFacts:
     exports: Mapping[str, Expression] = field(default_factory=dict)
     again: tuple[str, ...] = ()
     problem: str = ""
+    handed: frozenset[str] = frozenset()
+    bound: frozenset[str] = frozenset()
 
     def to_json(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -74,6 +114,8 @@ class FileFacts:
             "exports": {name: dump(found) for name, found in self.exports.items()},
             "again": list(self.again),
             "problem": self.problem,
+            "handed": sorted(self.handed),
+            "bound": sorted(self.bound),
         }
 
     @classmethod
@@ -89,6 +131,8 @@ class FileFacts:
             load_all(raw["exports"]),
             tuple(raw["again"]),
             str(raw["problem"]),
+            frozenset(raw["handed"]),
+            frozenset(raw["bound"]),
         )
 
 

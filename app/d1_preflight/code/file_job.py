@@ -38,7 +38,7 @@ def look(path: str, data: bytes, tags: Sequence[str]) -> dict[str, Any]:
         if isinstance(parsed, str):
             return {**found, "facts": FileFacts(problem=parsed).to_json()}
         found |= {"facts": parsed.facts(tags).to_json(), **routes(parsed)}
-        likely = sorted(parsed.likely_names())
+        likely = sorted(parsed.likely_names() | parsed.handed())
         found["likely"] = {"names": likely, **calls(parsed, frozenset(likely))}
     return found
 
@@ -52,8 +52,9 @@ def routes(found: Extraction) -> dict[str, Any]:
 
 
 def calls(found: Extraction, names: Collection[str]) -> dict[str, Any]:
-    """The calls of functions with one of these names in a parsed file."""
-    return {"calls": [call.to_json() for call in found.calls(names)]}
+    """The calls of functions with one of these names in a parsed file, and these as values."""
+    called, used = found.calls(names)
+    return {"calls": [call.to_json() for call in called], "uses": [use.to_json() for use in used]}
 
 
 def job(kind: Kind, path: str, given: Sequence[str], data: bytes) -> bytes:

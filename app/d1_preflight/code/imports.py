@@ -22,6 +22,10 @@ _CLAUSES = tuple(
 _AS = re.compile(rb"([\w$]+)\s+as\s+([\w$]+)")
 _TAKEN_APART = re.compile(rb"\{([^{}]{1,2000})\}\s*=\s*(?:await\s+)?(?:import|require)\s*\(")
 _PAIR = re.compile(rb"([\w$]+)\s*:\s*([\w$]+)")
+_WHOLE = re.compile(rb"import\s*\*\s*as\s+([\w$]+)\s*from\s*[\"']([^\"'\n]{1,300})[\"']")
+_REQUIRED = re.compile(rb"=\s*(?:await\s+)?(?:import|require)" + _QUOTED)
+_BEFORE = re.compile(rb"([\w$]+)\s*$")
+_LONGEST = 100
 _DEFAULT = re.compile(rb"import\s+([\w$]+)\s*(?:,[^;'\"()=]{0,4000})?" + _FROM)
 Rename = tuple[str, str, str]
 """A name of another file, the name that it has here, and the specifier; "" for this file."""
@@ -39,7 +43,10 @@ def specifiers(data: bytes) -> tuple[str, ...]:
 
 
 def renames(data: bytes) -> tuple[Rename, ...]:
-    """What a file imports or exports under another name; a default export has none of its own."""
+    """What a file imports or exports under another name; a default export has none of its own.
+
+    The whole of another file has the name "*".
+    """
     found: dict[tuple[bytes, bytes, bytes], None] = {}
     for clause in (match for pattern in _CLAUSES for match in pattern.finditer(data)):
         for name, local in _AS.findall(clause[1]):
@@ -47,6 +54,8 @@ def renames(data: bytes) -> tuple[Rename, ...]:
     for taken in _TAKEN_APART.findall(data) if b"import(" in data or b"require(" in data else ():
         for name, local in _PAIR.findall(taken):
             found[name, local, b""] = None
+    for local, of in (*_WHOLE.findall(data), *_required(data)):
+        found[b"*", local, of] = None
     for match in _DEFAULT.finditer(data):
         if match[2]:
             found[b"default", match[1], match[2]] = None
@@ -59,6 +68,16 @@ def renames(data: bytes) -> tuple[Rename, ...]:
         for name, local, of in found
         if name != local
     )
+
+
+def _required(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The names of whole files that are required, or imported late."""
+    if b"import(" not in data and b"require(" not in data:
+        return
+    for match in _REQUIRED.finditer(data):
+        named = _BEFORE.search(data[max(0, match.start() - _LONGEST) : match.start()])
+        if named:
+            yield named[1], match[1]
 
 
 def takes_whole_folder(data: bytes) -> bool:

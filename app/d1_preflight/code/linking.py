@@ -4,11 +4,12 @@ What is left in a resolved expression are texts, holes, choices, and parameters 
 callers are not known yet; these are named by file and function.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from d1_preflight.code.expression import (
     EMPTY,
+    Bound,
     Choice,
     Each,
     Expression,
@@ -28,6 +29,7 @@ from d1_preflight.code.expression import (
     choice,
     join,
     member,
+    parts_of,
 )
 from d1_preflight.code.facts import FileFacts
 
@@ -79,6 +81,61 @@ class Linker:
                     return ""
         return ""
 
+    def callees(self, found: Expression, path: str) -> Iterator[tuple[str, tuple[Expression, ...]]]:
+        """The functions that an expression can name, each with what `bind` gave it before."""
+        waiting: list[tuple[str, Expression, tuple[Expression, ...]]] = [(path, found, ())]
+        for where_, one, before in waiting:  # it grows
+            if len(waiting) > _DEPTH:
+                return
+            for where, value in self._values(one, where_, 0):
+                if isinstance(value, Function):
+                    yield whole_id(where, value.id), before
+                elif isinstance(value, Bound):
+                    given = tuple(self.query(one, where) for one in value.arguments)
+                    waiting.append((where, value.function, (*given, *before)))
+
+    def contained(self, found: Expression, path: str) -> frozenset[str]:
+        """The functions that an expression can name, or an object that it names can hold."""
+        seen, ids = {(path, found)}, set[str]()
+        waiting = [(path, found)]
+        while waiting:
+            path, found = waiting.pop()
+            for where, value in self._values(found, path, 0):
+                ids |= {whole_id(where, value.id)} if isinstance(value, Function) else set()
+                fresh = {(where, part) for part in parts_of(value)} - seen
+                seen |= fresh
+                waiting += fresh
+        return frozenset(ids)
+
+    def _values(self, found: Expression, path: str, depth: int) -> Iterator[tuple[str, Expression]]:
+        """What an expression leads to, each with the file that holds it."""
+        if depth > _DEPTH:
+            return
+        match found:
+            case Import(specifier, "*"):
+                target = self.find(path, specifier)
+                facts = self.files.get(target) if target else None
+                if facts is not None:
+                    self.touched.add(target)
+                    yield target, Fields(tuple(facts.exports), tuple(facts.exports.values()))
+            case Import(specifier, name):
+                target, value = self._imported(specifier, name, path)
+                if target:
+                    yield from self._values(value, target, depth + 1)
+            case Member(Import(specifier, "*"), name):
+                yield from self._values(Import(specifier, name), path, depth + 1)
+            case Member(of, name):
+                for where, whole in self._values(of, path, depth + 1):
+                    if isinstance(whole, Fields | Items):
+                        yield from self._values(member(whole, name), where, depth + 1)
+            case Choice(options):
+                for option in options:
+                    yield from self._values(option, path, depth + 1)
+            case Maybe(part):
+                yield from self._values(part, path, depth + 1)
+            case _:
+                yield path, found
+
     def _resolve(self, found: Expression, path: str, bound: Bindings, depth: int) -> Expression:
         self._steps += 1
         if depth > _DEPTH or self._steps > _MOST_STEPS:
@@ -88,7 +145,7 @@ class Linker:
             return self._resolve(one, path, bound, depth + 1)
 
         match found:
-            case Text() | Hole() | Function():
+            case Text() | Hole() | Function() | Bound():
                 return found
             case Join(parts):
                 return join([inner(part) for part in parts])

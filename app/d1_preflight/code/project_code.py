@@ -14,10 +14,11 @@ from d1_preflight.code.routes import Place, routes_to
 from d1_preflight.code.scope import Scope
 from d1_preflight.code.scripts import is_source
 from d1_preflight.code.source import Cache, SourceTree
-from d1_preflight.code.wrappers import Query, Renamed, Wrappers
+from d1_preflight.code.wrapper_names import Renamed
+from d1_preflight.code.wrappers import Query, Wrappers
 
 _MOST_FILES = 20_000
-_ROUNDS = 8
+_ROUNDS = 16
 
 
 Routes = Callable[[Iterable[Place]], tuple[str, ...]]
@@ -74,10 +75,10 @@ class _Reading:
             if files.scans[path].sql:
                 wrappers.add_sinks(path, files[path].sinks)
         for _ in range(_ROUNDS):
-            names = wrappers.names()
-            if not names:
+            names, own = wrappers.names(), wrappers.own()
+            wrappers.add_named(names, files.named(paths, names, own) if names or own else {})
+            if wrappers.is_done:
                 break
-            wrappers.add_calls(names, files.calls(paths, names))
         orms = Counter(name for path in paths for name in files.scans[path].orms)
         problems = [(p, files.problem(p)) for p in paths]
         notes = [f"{path} {problem}" for path, problem in problems if problem]

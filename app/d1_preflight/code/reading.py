@@ -86,7 +86,7 @@ class Reader:
         """What is called: a function of this file, an import, or None for another's method."""
         if node.type == "identifier":
             binding = scope.find(text_of(node))
-            return self._callee(binding) if binding is not None else None
+            return self.callee(binding) if binding is not None else None
         if node.type == "member_expression":
             of = node.child_by_field_name("object")
             name = node.child_by_field_name("property")
@@ -100,12 +100,17 @@ class Reader:
                 return Member(star, text_of(name))
         return None
 
-    def _callee(self, binding: Binding) -> Expression | None:
+    def callee(self, binding: Binding) -> Expression | None:
+        """The function that a name is, or the import that may bring one."""
         if binding.imported is not None:
             return binding.imported
         value = plain(binding.value)
         id_ = binding.function or self._walked.by_node.get(value.id if value is not None else -1)
         return Function(id_) if id_ and binding.kind in ("function", "value") else None
+
+    def node_of(self, function: Function) -> "Node":
+        """A function of this file."""
+        return self._walked.functions[function.id].node
 
     def returns(self, id_: str) -> Expression:
         """What a function returns."""
@@ -117,7 +122,7 @@ class Reader:
         binding = self._walked.top.names.get(name)
         if binding is None:
             return Hole(name)
-        return self._callee(binding) or self._binding(name, binding)
+        return self.callee(binding) or self._binding(name, binding)
 
     def name(self, node: "Node", scope: Scope) -> Expression:
         """What a name stands for."""
@@ -150,6 +155,9 @@ class Reader:
             return _part_of(Each(self.read(binding.value, binding.scope)), name, binding)
         if binding.kind == "parameter":
             return self._parameter(name, binding)
+        own = self.callee(binding)
+        if own is not None and not binding.assigned:
+            return own
         if binding.kind != "value":
             return Hole(name)
         if binding.key:

@@ -14,7 +14,7 @@ from typing import Any
 from d1_preflight.code import file_job
 from d1_preflight.code.expression import Expression, dump, load
 from d1_preflight.code.extraction import Extraction, extract
-from d1_preflight.code.facts import Call, FileFacts
+from d1_preflight.code.facts import Call, FileFacts, Named, Use
 from d1_preflight.code.file_job import Kind
 from d1_preflight.code.linked import Ground
 from d1_preflight.code.routers import FileRouters
@@ -49,7 +49,7 @@ class Means:
     parsed: Parsed = field(default_factory=dict)
     known: dict[str, FileFacts] = field(default_factory=dict)
     scanned: dict[str, Scan] = field(default_factory=dict)
-    called: dict[str, tuple[Call, ...]] = field(default_factory=dict)
+    called: dict[str, Named] = field(default_factory=dict)
     grounds: list[Ground] = field(default_factory=list)
     likely: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     beside: Beside | None = None
@@ -131,27 +131,40 @@ class Readings(Mapping[str, FileFacts]):
         facts = self.get(path) if self.scans[path].sql else None
         return self.scans[path].problem or (facts.problem if facts else "")
 
-    def calls(self, paths: Sequence[str], names: frozenset[str]) -> dict[str, tuple[Call, ...]]:
-        """The calls of functions with one of these names, by file."""
-        digest = sha256("\0".join(sorted(names)).encode()).hexdigest()[:16]
-        wanted = [path for path in paths if names & self.scans[path].called]
-        keys = {path: f"{self._key('calls', path)}:{digest}" for path in wanted}
-        given = {path: sorted(names & self.scans[path].called) for path in wanted}
+    def named(
+        self, paths: Sequence[str], names: frozenset[str], own: Mapping[str, frozenset[str]]
+    ) -> dict[str, Named]:
+        """Where functions with one of these names are called or used as values, by file.
+
+        `own` are names that only one file knows, by that file.
+        """
+        given: dict[str, list[str]] = {}
+        for path in paths:
+            seen = self.scans[path]
+            here = (names & seen.called) | (names & seen.handed) | own.get(path, frozenset())
+            if here:
+                given[path] = sorted(here)
+        wanted = [*given]
+        keys = {path: f"{self._key('calls', path)}:{_digest(given[path])}" for path in wanted}
         fresh = [path for path in wanted if keys[path] not in self._called]
         for path in fresh:
             self._take_likely(path, given[path], keys[path])
         unread = [path for path in fresh if self._cache.get(keys[path]) is None]
         for path, found in self._ask_beside(Kind.CALLS, unread, given).items():
-            self._cache.put(keys[path], found.get("calls", []))
+            self._cache.put(keys[path], _as_kept(found))
         for path in fresh:
             kept = self._cache.get(keys[path])
             if kept is None:
                 extraction = self._extraction(path)
                 if isinstance(extraction, str):
                     continue
-                kept = file_job.calls(extraction, given[path])["calls"]
+                kept = _as_kept(file_job.calls(extraction, given[path]))
                 self._cache.put(keys[path], kept)
-            self._called[keys[path]] = tuple(map(Call.from_json, kept))
+            calls, uses = kept
+            self._called[keys[path]] = (
+                tuple(map(Call.from_json, calls)),
+                tuple(map(Use.from_json, uses)),
+            )
         return {path: self._called[keys[path]] for path in wanted if keys[path] in self._called}
 
     def returned(self, path: str, function: str) -> Expression | None:
@@ -267,7 +280,9 @@ class Readings(Mapping[str, FileFacts]):
         """Keep the calls of these names that came with the first look, where all of them did."""
         found = self._likely.get(self._key("likely", path))
         if found is not None and {*names} <= {*found["names"]}:
-            self._cache.put(key, [call for call in found["calls"] if call[0] in names])
+            self._cache.put(
+                key, [[one for one in found[kind] if one[0] in names] for kind in ("calls", "uses")]
+            )
 
     def _take_look(self, path: str, found: Mapping[str, Any]) -> None:
         self._take_scan(path, found["scan"])
@@ -280,3 +295,12 @@ class Readings(Mapping[str, FileFacts]):
             self._cache.put(self._facts_key(path), found["facts"])
             routes = {"parts": found["parts"], "routers": found["routers"]}
             self._cache.put(self._key("routes", path), routes)
+
+
+def _digest(names: Sequence[str]) -> str:
+    return sha256("\0".join(names).encode()).hexdigest()[:16]
+
+
+def _as_kept(found: Mapping[str, Any]) -> list[Any]:
+    """Calls and uses as the cache keeps them."""
+    return [found.get("calls", []), found.get("uses", [])]

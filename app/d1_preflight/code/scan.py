@@ -8,6 +8,7 @@ from typing import Any
 
 from d1_preflight.code.imports import Rename, renames, specifiers, takes_whole_folder
 from d1_preflight.code.scripts import MOST_BYTES, is_minified
+from d1_preflight.code.standing import handed
 from d1_preflight.lazy_dataclass import dataclass
 
 _WORDS = (b"sql`", b"sql<", b".exec(", b".batch(")
@@ -45,7 +46,7 @@ _ORM = re.compile(
 class Scan:
     """One file: `sql` is whether it is worth parsing, `problem` why it is not read.
 
-    `renames` are what it imports or exports under another name.
+    `renames` are what it imports or exports under another name, `handed` what it uses as values.
     """
 
     imports: tuple[str, ...] = ()
@@ -54,6 +55,7 @@ class Scan:
     whole_folder: bool = False
     problem: str = ""
     renames: tuple[Rename, ...] = ()
+    handed: frozenset[str] = frozenset()
 
     @property
     def orms(self) -> tuple[str, ...]:
@@ -65,14 +67,16 @@ class Scan:
         """As JSON holds it."""
         called = sorted(self.called)
         renames = [list(one) for one in self.renames]
-        return [list(self.imports), called, self.sql, self.whole_folder, self.problem, renames]
+        head = [list(self.imports), called, self.sql, self.whole_folder, self.problem]
+        return [*head, renames, sorted(self.handed)]
 
     @classmethod
     def from_json(cls, raw: Any) -> "Scan":
         """Read it again; raises TypeError or ValueError where it is none."""
-        imports, called, sql, whole, problem, renames = raw
+        imports, called, sql, whole, problem, renames, handed_ = raw
         read = tuple((str(name), str(local), str(of)) for name, local, of in renames)
-        return cls(tuple(imports), frozenset(called), bool(sql), bool(whole), str(problem), read)
+        head = (tuple(imports), frozenset(called), bool(sql), bool(whole), str(problem))
+        return cls(*head, read, frozenset(handed_))
 
 
 def scan(data: bytes) -> Scan:
@@ -84,7 +88,8 @@ def scan(data: bytes) -> Scan:
     if is_minified(data):
         return Scan(problem="is minified: left out")
     is_sql, whole = _can_hold_sql(data), takes_whole_folder(data)
-    return Scan(specifiers(data), _called(data), is_sql, whole, renames=renames(data))
+    named = (renames(data), handed(data))
+    return Scan(specifiers(data), _called(data), is_sql, whole, "", *named)
 
 
 def _called(data: bytes) -> frozenset[str]:

@@ -149,6 +149,7 @@ class Walked:
     imported_exports: dict[str, Import] = field(default_factory=dict)
     default: "Node | None" = None
     by_node: dict[int, str] = field(default_factory=dict)
+    scopes: dict[int, Scope] = field(default_factory=dict)  # of functions and blocks
     errors: list[int] = field(default_factory=list)
     branches: "list[Node]" = field(default_factory=list)  # `if` and `switch`
 

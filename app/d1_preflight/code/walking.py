@@ -83,6 +83,7 @@ def walk(root: "Node", known: Grammar) -> Walked:
         inner = walker.enter(node, node.type, scope)
         if inner is not scope:
             within.append((end, inner))
+            found.scopes[node.id] = inner
     walker.attach()
     if root.has_error:
         lines = (node.start_point[0] + 1 for _, _, node in _found(root, known.errors))

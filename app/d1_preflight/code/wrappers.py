@@ -6,12 +6,11 @@ calls keeps a hole where the parameter stands.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from d1_preflight.code.expression import (
     Choice,
     Expression,
-    Function,
     Hole,
     Join,
     Member,
@@ -19,14 +18,14 @@ from d1_preflight.code.expression import (
     Text,
     within,
 )
-from d1_preflight.code.extraction import DIRECT, begins_like_sql
-from d1_preflight.code.facts import Call, Sink
+from d1_preflight.code.extraction import DIRECT
+from d1_preflight.code.facts import Call, Named, Sink
 from d1_preflight.code.linked import Linked
 from d1_preflight.code.linking import Linker, without_parameters
+from d1_preflight.code.sql_text import begins_like_sql
+from d1_preflight.code.wrapper_names import Renamed, WrapperNames
 
 _DEPTH = 5
-Renamed = tuple[str, str, str]
-"""A file, the name that it gives something, and the specifier of where it has that from."""
 _MOST_QUERIES = 50_000
 
 
@@ -64,15 +63,13 @@ class Wrappers:
         self._linker = linker
         self._linked = linked
         self._named = frozenset(name.rpartition(".")[2] for name in named)
-        self._imports = imports
-        self._renames = renames
-        self._names: dict[str, frozenset[str]] = {}
         self._found: list[Query] = []
         self._waiting: list[tuple[str, Query]] = []
         self._called: set[str] = set()
         self._held: dict[Query, frozenset[str]] = {}
-        self._calls: dict[str, list[tuple[str, Call]]] = defaultdict(list)
+        self._calls: dict[str, dict[tuple[str, Call], None]] = defaultdict(dict)
         self._known: set[str] = set()
+        self._names = WrapperNames(linker, imports, renames)
 
     def add_sinks(self, path: str, sinks: tuple[Sink, ...]) -> None:
         """Take the queries of one file."""
@@ -86,38 +83,60 @@ class Wrappers:
             bound = tuple(self._bound_text(one, path) for one in sink.bound)
             yield Query(path, sink.line, sink.method, sql, bound=bound)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether no query waits for calls."""
+        return not self._waiting
+
     def names(self) -> frozenset[str]:
         """The names of functions whose calls were not seen yet."""
-        names = self._named.union(*(self._names_of(id_) for id_, _ in self._waiting))
+        names = self._named.union(*(self._names.of(id_) for id_, _ in self._waiting))
         return frozenset(names - self._known - {""})
 
-    def add_calls(self, names: Iterable[str], calls: Mapping[str, Sequence[Call]]) -> None:
-        """Take all calls of functions with these names, by file, and follow them."""
+    def own(self) -> Mapping[str, frozenset[str]]:
+        """The names of such functions that only one file knows, by that file."""
+        return self._names.own(id_ for id_, _ in self._waiting)
+
+    def add_named(self, names: Iterable[str], named: Mapping[str, Named]) -> None:
+        """Take all calls and uses of functions with these names, by file, and follow them."""
         self._known |= set(names)
-        for path, found in calls.items():
-            for call in found:
-                self._calls[call.name].append((path, call))
+        for path, (calls, uses) in named.items():
+            self._names.add_uses(path, uses)
+            for call in calls:
+                self._calls[call.name][path, call] = None
                 if call.name in self._named:
                     self._take_named(path, call)
         self._follow()
 
     def queries(self) -> tuple[Query, ...]:
-        """All queries."""
+        """All queries: what was followed, and once what nobody calls or what goes out of sight."""
         self._follow()
-        uncalled = (q for q, owners in self._held.items() if not owners & self._called)
-        return (*dict.fromkeys(self._found), *uncalled)
+        pending = {query for _, query in self._waiting}
+        held: list[Query] = []
+        for query, owners in self._held.items():
+            lost = [place for owner in sorted(owners) for place in self._names.lost(owner)]
+            is_cut = query in pending or query.depth >= _DEPTH
+            if not owners & self._called or is_cut:
+                held.append(query)
+            elif lost:
+                held.append(replace(query, path=lost[0][0], line=lost[0][1]))
+        return (*dict.fromkeys(self._found), *held)
 
     def _follow(self) -> None:
         while True:
-            ready = [pair for pair in self._waiting if self._names_of(pair[0]) <= self._known]
+            ready = [pair for pair in self._waiting if self._is_ready(pair[0])]
             if not ready or len(self._found) > _MOST_QUERIES:
                 return
-            self._waiting = [p for p in self._waiting if not self._names_of(p[0]) <= self._known]
+            self._waiting = [pair for pair in self._waiting if pair not in ready]
             for wrapper, query in ready:
                 for path, call in self._calls_of(wrapper):
-                    if self._means(call, path, wrapper):
+                    if self._means(call, path, wrapper, query):
                         self._called.add(wrapper)
                         self._through(wrapper, query, path, call)
+
+    def _is_ready(self, wrapper: str) -> bool:
+        """Whether all calls of a wrapper were seen."""
+        return self._names.is_told(wrapper) and self._names.of(wrapper) <= self._known
 
     def _bound_text(self, given: Expression, path: str) -> str | None:
         """The text that a parameter of a query is given; None for what only runs know."""
@@ -138,7 +157,7 @@ class Wrappers:
 
     def _add(self, query: Query) -> None:
         owners = frozenset(parameter.function for parameter in _parameters(query.sql))
-        if any(self._name(owner) in DIRECT for owner in owners):
+        if any(self._names.name(owner) in DIRECT for owner in owners):
             return  # a database of the project's own make: who calls it is a query by itself
         if not owners:
             self._found.append(query)
@@ -147,14 +166,21 @@ class Wrappers:
             if query.depth < _DEPTH:
                 self._waiting += [(owner, query) for owner in sorted(owners)]
 
-    def _means(self, call: Call, path: str, wrapper: str) -> bool:
-        """Whether a call is of this wrapper, by what it names or by the method's name."""
+    def _means(self, call: Call, path: str, wrapper: str, query: Query) -> bool:
+        """Whether a call is of this wrapper: by what it names, by the name, or by its text."""
         if call.target is not None:
-            return self._linker.function(call.target, path) == wrapper
-        home, _, id_ = wrapper.partition("\0")
-        if not call.arguments or id_ not in self._linker.files[home].methods:
+            return any(id_ == wrapper for id_, _ in self._linker.callees(call.target, path))
+        if not call.arguments:
             return False
-        return home == path or self._imports(path, home)
+        if self._names.is_method(call.name, path, wrapper):
+            return True
+        if call.name in DIRECT or first_text(query.sql).strip():
+            return False
+        given = [
+            one for place, one in enumerate(call.arguments) if place in _places_of(query, wrapper)
+        ]
+        texts = (first_text(self._linker.query(one, path)) for one in given)
+        return any(map(begins_like_sql, texts))
 
     def _through(self, wrapper: str, query: Query, path: str, call: Call) -> None:
         name = f"{wrapper}{path}"
@@ -166,10 +192,10 @@ class Wrappers:
 
     def _given(self, wrapper: str, query: Query, path: str, call: Call) -> Query:
         """The query with what one call of the wrapper gives it."""
-        places = frozenset(_places(query.sql, wrapper))
+        places, before = _places_of(query, wrapper), self._before(call, path, wrapper)
         bound = {
             (wrapper, place): self._linker.query(given, path)
-            for place, given in enumerate(call.arguments)
+            for place, given in enumerate((*before, *call.arguments))
             if place in places
         }
         sql = without_parameters(self._linker.query(query.sql, query.path, bound), wrapper)
@@ -177,40 +203,23 @@ class Wrappers:
         place = (path, call.line) if at_call else (query.path, query.line)
         return Query(*place, query.method, sql, query.depth + 1)
 
+    def _before(self, call: Call, path: str, wrapper: str) -> tuple[Expression, ...]:
+        """What `bind` gave the wrapper before this call."""
+        callees = self._linker.callees(call.target, path) if call.target is not None else ()
+        return next((before for id_, before in callees if id_ == wrapper), ())
+
     def _calls_of(self, wrapper: str) -> Iterator[tuple[str, Call]]:
-        for name in sorted(self._names_of(wrapper)):
+        for name in sorted(self._names.called_by(wrapper)):
             yield from self._calls.get(name, ())
-
-    def _names_of(self, wrapper: str) -> frozenset[str]:
-        """The names under which files know a wrapper: its own, and what imports make of it."""
-        if wrapper not in self._names:
-            home, _, id_ = wrapper.partition("\0")
-            own = self._name(wrapper)
-            exported = [
-                n for n, v in self._linker.files[home].exports.items() if v == Function(id_)
-            ]
-            waiting = [own, *exported] if own else []
-            for name in waiting:
-                for path, local, of in self._renames.get(name, ()):
-                    is_its = name != "default" or self._linker.find(path, of) == home
-                    if is_its and local not in waiting:
-                        waiting.append(local)
-            self._names[wrapper] = frozenset(waiting) - {"default"}
-        return self._names[wrapper]
-
-    def _name(self, wrapper: str) -> str:
-        path, _, id_ = wrapper.partition("\0")
-        facts = self._linker.files.get(path)
-        return facts.functions.get(id_, "") if facts else ""
 
 
 def _parameters(sql: Expression) -> Iterator[Parameter]:
     return (part for part in within(sql) if isinstance(part, Parameter))
 
 
-def _places(sql: Expression, wrapper: str) -> Iterator[int]:
+def _places_of(query: Query, wrapper: str) -> frozenset[int]:
     """Which of a wrapper's parameters stand in a query."""
-    return (found.place for found in _parameters(sql) if found.function == wrapper)
+    return frozenset(one.place for one in _parameters(query.sql) if one.function == wrapper)
 
 
 def first_text(sql: Expression) -> str:
