@@ -1,13 +1,14 @@
 """A file whose size and times are those of the last look is not read; any change of it is seen."""
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters import working_tree as module
 from d1_preflight.adapters.code_cache import CodeCache
-from d1_preflight.adapters.working_tree import WorkingTree, working_tree
+from d1_preflight.adapters.working_tree import WorkingTree, is_settled, working_tree
 
 OLD = 1_700_000_000
 
@@ -25,14 +26,13 @@ class Kept:
         self.known = known
 
 
-def tree_of(root: Path, kept: Kept) -> WorkingTree:
-    return working_tree(root, lambda path: path.endswith(".ts"), kept)
-
-
-@pytest.fixture
-def long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+def a_minute_on() -> int:
     """Files were changed long before they are looked at: ctime cannot be set."""
-    monkeypatch.setattr(module, "_JUST_NOW_NS", -60_000_000_000)
+    return time.time_ns() + 60_000_000_000
+
+
+def tree_of(root: Path, kept: Kept, now_ns: Callable[[], int] = a_minute_on) -> WorkingTree:
+    return working_tree(root, lambda path: path.endswith(".ts"), kept, now_ns=now_ns)
 
 
 @pytest.fixture
@@ -42,7 +42,6 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.usefixtures("long_ago")
 def test_a_file_that_is_as_it_was_is_read_only_when_it_is_asked_for(root: Path) -> None:
     kept = Kept()
     first = tree_of(root, kept)
@@ -53,7 +52,6 @@ def test_a_file_that_is_as_it_was_is_read_only_when_it_is_asked_for(root: Path) 
     assert second.read(["a.ts"]) == {"a.ts": b"one"}
 
 
-@pytest.mark.usefixtures("long_ago")
 def test_a_change_that_keeps_size_and_time_is_seen(root: Path) -> None:
     kept = Kept()
     path = root / "a.ts"
@@ -65,13 +63,10 @@ def test_a_change_that_keeps_size_and_time_is_seen(root: Path) -> None:
     assert second.blobs["a.ts"] == first.blobs["b.ts"]
 
 
-def test_what_was_changed_just_now_is_read_again(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_changed_just_now_is_read_again(root: Path) -> None:
     kept = Kept()
     last = max((root / name).stat().st_ctime_ns for name in ("a.ts", "b.ts"))
-    monkeypatch.setattr(module, "_now_ns", lambda: last + 50_000_000)
-    tree_of(root, kept)
+    tree_of(root, kept, lambda: last + 50_000_000)
     assert kept.known == {}
 
 
@@ -90,10 +85,9 @@ def test_how_new_a_file_may_be_follows_its_file_systems_clock(
     modified: int, changed: int, seconds_on: float, settled: bool
 ) -> None:
     now = changed + int(seconds_on * 10**9)
-    assert module.is_settled(modified, changed, now) is settled
+    assert is_settled(modified, changed, now) is settled
 
 
-@pytest.mark.usefixtures("long_ago")
 def test_a_file_that_changes_before_it_is_asked_for_is_not_given(root: Path) -> None:
     kept = Kept()
     tree_of(root, kept)
@@ -103,7 +97,6 @@ def test_a_file_that_changes_before_it_is_asked_for_is_not_given(root: Path) -> 
     assert second.read(["a.ts", "b.ts"]) == {}
 
 
-@pytest.mark.usefixtures("long_ago")
 @pytest.mark.parametrize("odd", ["x", 3, None, [1], [1, 2, 3, 4, 5], {}, [1, 2, 3, 4, "x" * 40]])
 def test_what_is_kept_in_another_form_is_nothing(root: Path, odd: object) -> None:
     kept = Kept()
@@ -112,7 +105,6 @@ def test_what_is_kept_in_another_form_is_nothing(root: Path, odd: object) -> Non
     assert dict(tree_of(root, kept).blobs) == dict(first.blobs)
 
 
-@pytest.mark.usefixtures("long_ago")
 def test_a_link_or_a_longer_file_in_its_place_is_none(root: Path) -> None:
     kept = Kept()
     tree_of(root, kept)
@@ -130,7 +122,6 @@ def test_the_cache_keeps_it_between_two_runs(root: Path, tmp_path: Path) -> None
     assert CodeCache(root, tmp_path / "cache").files() == {"a.ts": [1, 2, 3, 4, "b"]}
 
 
-@pytest.mark.usefixtures("long_ago")
 def test_how_many_files_are_new_is_said_before_they_are_read(root: Path) -> None:
     kept, counts = Kept(), list[int]()
 

@@ -77,6 +77,7 @@ def working_tree(
     known: KnownFiles | None = None,
     git: Git | None = None,
     listed: Callable[[int], None] | None = None,
+    now_ns: Callable[[], int] = time.time_ns,
 ) -> WorkingTree:
     """The tree around a folder; only the files that are wanted, and are not `known`, are read.
 
@@ -87,7 +88,7 @@ def working_tree(
     paths, notes = _listed(git, root)
     wanted = list(filter(is_wanted, paths))
     tree = WorkingTree("the working tree", root)
-    looking = _Looking(tree, known.files() if known else {}, notes)
+    looking = _Looking(tree, known.files() if known else {}, notes, now_ns())
     if listed is not None:
         listed(sum(path not in looking.known for path in wanted))
     for path in wanted:
@@ -102,13 +103,15 @@ def working_tree(
 class _Looking:
     """Looks at one file after the other, and notes what the next look can rest on."""
 
-    def __init__(self, tree: WorkingTree, known: dict[str, Any], notes: list[str]) -> None:
+    def __init__(
+        self, tree: WorkingTree, known: dict[str, Any], notes: list[str], began: int
+    ) -> None:
         self.known, self.seen = known, dict[str, Any]()
         self._tree, self._notes = tree, notes
         self._inside = _Inside(tree.root)
         self._blobs: dict[str, str] = {}
         self._total = 0
-        self._began = time.time_ns()
+        self._began = began
         tree.blobs = self._blobs
 
     def take(self, path: str) -> bool:
