@@ -52,24 +52,27 @@ STREAMS = ("| true", "2>&1 | true", "<&-", ">&-", "2>&-", "<&- >&- 2>&-")
 ENCODINGS = ("ascii", "latin-1")
 
 
-def each_once() -> list[ParameterSet]:
-    """Every stream with another command; the other pairs run with `-m matrix`."""
+def in_turn(others: tuple[str, ...], *, once: bool = False) -> list[ParameterSet]:
+    """Every command with one of the others in turn, or each of these once; the rest is matrix."""
     return [
-        pytest.param(words, more, marks=() if n == m else pytest.mark.matrix)
+        pytest.param(
+            words,
+            other,
+            marks=() if (n == m if once else n % len(others) == m) else pytest.mark.matrix,
+        )
         for n, words in enumerate(COMMANDS)
-        for m, more in enumerate(STREAMS)
+        for m, other in enumerate(others)
     ]
 
 
-@pytest.mark.parametrize(("words", "more"), each_once())
+@pytest.mark.parametrize(("words", "more"), in_turn(STREAMS, once=True))
 def test_no_stream_changes_the_exit_code(checkout: Checkout, words: str, more: str) -> None:
     ran = ended(checkout, words, more)
 
     assert (ran.returncode, "Traceback" in ran.stderr) == (COMMANDS[words], False), ran.stderr
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("words", COMMANDS)
+@pytest.mark.parametrize(("words", "encoding"), in_turn(ENCODINGS))
 def test_no_encoding_changes_the_exit_code(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch, words: str, encoding: str
 ) -> None:
