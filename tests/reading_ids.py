@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app_source import APP, Nodes, nodes_of, walked
+
 PARAMETERS = {"step_id": "step", "rule": "rule", "section": "section", "after": "prompt"}
 ATTRIBUTES = {"rule": "rule", "step": "step", "action": "action", "section": "section",
               "id": "step or section"}  # fmt: skip
@@ -26,8 +28,7 @@ class Sources:
     """All modules of a source tree: their constants, and which parameters take an id."""
 
     root: Path
-    trees: dict[str, ast.Module] = field(default_factory=dict)
-    nodes: dict[str, list[ast.AST]] = field(default_factory=dict)
+    nodes: dict[str, Nodes] = field(default_factory=dict)
     constants: dict[str, dict[str, ast.expr]] = field(default_factory=dict)
     takers: dict[str, list[tuple[int, str, str]]] = field(default_factory=dict)
 
@@ -36,21 +37,21 @@ class Sources:
         found = cls(root)
         for path in sorted(root.rglob("*.py")):
             name = ".".join(path.relative_to(root).with_suffix("").parts)
-            found.trees[name] = ast.parse(path.read_text())
-            found.nodes[name] = list(ast.walk(found.trees[name]))  # a walk costs most: one each
-            found.constants[name] = dict(_constants(found.trees[name]))
+            nodes = nodes_of(path) if root == APP else walked(path.read_text())
+            found.nodes[name] = nodes
+            found.constants[name] = dict(_constants(nodes[0]))
             for taker, place, parameter, sort in _takers(found.nodes[name]):
                 key = f"{name}.{taker}" if taker.startswith("_") else taker
                 found.takers.setdefault(key, []).append((place, parameter, sort))
         return found
 
     def uses(self) -> Iterator[Use]:
-        for name in self.trees:
+        for name in self.nodes:
             yield from _Reader(self, name).uses()
 
 
-def _constants(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
-    for node in tree.body:
+def _constants(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Assign):
             for target in node.targets:
                 yield from _bound(target, node.value)
@@ -67,7 +68,7 @@ def _bound(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
             yield from _bound(one, part)
 
 
-def _takers(nodes: list[ast.AST]) -> Iterator[tuple[str, int, str, str]]:
+def _takers(nodes: Nodes) -> Iterator[tuple[str, int, str, str]]:
     """Functions by the parameters that take an id; a dataclass's fields are parameters too."""
     methods = {id(node) for made in nodes if isinstance(made, ast.ClassDef) for node in made.body}
     for node in nodes:

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from textual.pilot import Pilot
-
 from actions.fake_target import agreeable
 from actions.test_adoption import NAME, Adopting
 from d1_preflight.board import BoardHeader, BoardState
@@ -17,17 +15,17 @@ from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.palette import Acts
 from d1_preflight.tui.screens.wizard import WizardScreen
 from plain.fakes import TARGET
-from test_two_doors import OneRecord
+from test_two_doors import OneRecord, press
 from tui.fakes import NotedEdits, NotedPages
 from tui.scenarios import settle
 
 DATABASE = "marketplace-production"
-VERDICT = "made by hand"
-KEYS_TO_THE_CLOSE = (
+VERDICT = "by hand"
+KEYS_TO_THE_CLOSE: tuple[str | tuple[str, ...], ...] = (
     "enter", *("down", "down", "enter"), "y",  # nobody vouches for 0003; the list is right
     *("enter", "enter", "G"),
     "enter", "A",  # Enter, pressed by habit, writes nothing
-    "enter", *VERDICT, "enter",
+    "enter", tuple(VERDICT), "enter",
 )  # fmt: skip
 
 
@@ -77,27 +75,19 @@ async def through_the_screen(adopting: Adopting) -> NotedAdoption:
     noted = NotedAdoption()
     board = AdoptingBoard(adopting.session)
     app = PreflightApp(board, edit=NotedEdits(), browse=NotedPages(), adopt=noted)
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with app.run_test(size=(100, 30)) as pilot:
         await settle(pilot)
         assert "adopt" in str(app.screen.query_one("KeyBar").render())
         acts = Acts(app.screen)
         assert any(act.key == "a" and "Adopt" in act.words for act in acts._acts())
         await press(pilot, "a")
         assert isinstance(app.screen, WizardScreen)
-        for key in KEYS_TO_THE_CLOSE:
-            await press(pilot, key)
+        for keys in KEYS_TO_THE_CLOSE:
+            await press(pilot, *((keys,) if isinstance(keys, str) else keys))
         assert adopting.session.closed, adopting.session.current
         await press(pilot, "escape")
     assert app.failure is None
     return noted
-
-
-async def press(pilot: Pilot[None], key: str) -> None:
-    await pilot.press("space" if key == " " else key)
-    await settle(pilot)
-    assert isinstance(pilot.app, PreflightApp)
-    while pilot.app._step_worker.is_walking:
-        await settle(pilot)
 
 
 async def test_an_adoption_is_walked_by_both_faces_with_the_same_steps(tmp_path: Path) -> None:

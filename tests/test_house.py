@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from app_source import APP, Nodes, nodes_of, tree_of, walked
 from bench.house import circles, floors, room_graph
 
-APP = Path(__file__).resolve().parents[1] / "app" / "d1_preflight"
 MODULES = sorted(APP.rglob("*.py"))
 NAMES = {path: ".".join(path.relative_to(APP).with_suffix("").parts) for path in MODULES}
 
@@ -70,16 +70,6 @@ METHODS = frozenset({  # of an event loop, and of Textual's App, which opens a b
     "create_datagram_endpoint", "open_url",
 })  # fmt: skip
 ENTRIES = ("cli", "__main__")
-
-
-@cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
-
-
-@cache
-def nodes_of(path: Path) -> tuple[ast.AST, ...]:
-    return tuple(ast.walk(tree_of(path)))
 
 
 @cache
@@ -142,17 +132,17 @@ def test_faces_read_the_session_and_never_its_tools(path: Path) -> None:
         assert [n.lineno for n in attributes if n.attr == "tools"] == [], NAMES[path]
 
 
-def worldly(tree: ast.Module) -> Iterator[str]:
+def worldly(nodes: Nodes) -> Iterator[str]:
     """What a module takes of processes, browsers and sockets, by import or by a dotted name."""
     names = {"asyncio": "asyncio", "os": "os", "importlib": "importlib", "urllib": "urllib"}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names |= {alias.asname: alias.name for alias in node.names if alias.asname}
             yield from (alias.name for alias in node.names if _is_worldly(alias.name))
         elif isinstance(node, ast.ImportFrom) and not node.level:
             full = [f"{node.module}.{alias.name}" for alias in node.names]
             yield from (name for name in full if _is_worldly(name))
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute):
             first, _, rest = dotted(node).partition(".")
             name = f"{names.get(first, first)}.{rest}"
@@ -187,7 +177,7 @@ def _is_worldly(name: str) -> bool:
 @each_module
 def test_processes_browsers_and_sockets_stay_with_the_adapters(path: Path) -> None:
     if room(NAMES[path]) not in WORLD:
-        found = sorted(set(worldly(tree_of(path))))
+        found = sorted(set(worldly(nodes_of(path))))
         assert not found, f"{NAMES[path]} uses {found}: hand it in as a port"
 
 
@@ -213,7 +203,7 @@ def test_processes_browsers_and_sockets_stay_with_the_adapters(path: Path) -> No
     ],
 )
 def test_each_door_to_the_world_is_seen(source: str) -> None:
-    assert list(worldly(ast.parse(source)))
+    assert list(worldly(walked(source)))
 
 
 def test_every_room_is_reached_from_the_door() -> None:
@@ -258,9 +248,9 @@ FILE_MODULES = ("io", "shutil", "tempfile", "sqlite3", "mmap", "fcntl", "glob", 
 READS_DEFINITIONS = {"core.checklist.definitions": {"is_file", "read_text", "resolve"}}
 
 
-def file_access(tree: ast.Module) -> Iterator[str]:
+def file_access(nodes: Nodes) -> Iterator[str]:
     """What a module does with files: by import, by a method of a path, by opening a database."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (a.name for a in node.names if a.name.startswith(FILE_MODULES))
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -285,7 +275,7 @@ def _is_os_call(name: str) -> bool:
 @each_module
 def test_the_core_touches_no_file(path: Path) -> None:
     if room(NAMES[path]) == "core":
-        found = set(file_access(tree_of(path)))
+        found = set(file_access(nodes_of(path)))
         assert found == READS_DEFINITIONS.get(NAMES[path], set()), f"{NAMES[path]}: hand it in"
 
 
@@ -305,7 +295,7 @@ def test_the_core_touches_no_file(path: Path) -> None:
     ],
 )
 def test_each_way_to_a_file_is_seen(source: str) -> None:
-    assert list(file_access(ast.parse(source)))
+    assert list(file_access(walked(source)))
 
 
 def _modules(target: str) -> Iterator[str]:
@@ -430,9 +420,9 @@ def test_no_command_line_begins_with_git_elsewhere() -> None:
 MAY_KNOW_RAW_FACTS = ("core.record.", "report.", "plain.text")
 
 
-def facts_by_string(tree: ast.Module) -> Iterator[str]:
+def facts_by_string(nodes: Nodes) -> Iterator[str]:
     """Where a fact is read or written by its key instead of through its step's type."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Subscript) and _holds_facts(node.value):
             yield ast.unparse(node)
         elif isinstance(node, ast.Compare) and _is_text(node.left):
@@ -463,7 +453,7 @@ def _is_text(node: ast.expr | None) -> bool:
 def test_a_fact_is_read_through_the_type_of_its_step(path: Path) -> None:
     name = NAMES[path]
     if not name.startswith("core.record."):
-        assert list(facts_by_string(tree_of(path))) == [], name
+        assert list(facts_by_string(nodes_of(path))) == [], name
     if not name.startswith(MAY_KNOW_RAW_FACTS):
         ours = (t for t in imports(path) if t.startswith("d1_preflight.core.record."))
         raw = {"Fact", "Facts", "load_facts"} & {target.rpartition(".")[2] for target in ours}
@@ -495,4 +485,4 @@ def test_facts_are_written_in_one_place(path: Path) -> None:
     ],
 )
 def test_each_way_to_a_fact_by_string_is_seen(source: str) -> None:
-    assert list(facts_by_string(ast.parse(source)))
+    assert list(facts_by_string(walked(source)))

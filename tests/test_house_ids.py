@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from app_source import APP
 from d1_preflight import actions
 from d1_preflight.core.checklist.file import shipped_checklist
 from d1_preflight.core.checklist.shipped import adoption_checklist
@@ -17,7 +18,6 @@ from d1_preflight.core.rules.catalog import rule_catalog
 from d1_preflight.tui.bodies import BODIES
 from reading_ids import Sources, Use
 
-APP = Path(__file__).resolve().parents[1] / "app" / "d1_preflight"
 CHECKLISTS = (shipped_checklist(), adoption_checklist())
 ALL_STEPS = [step for checklist in CHECKLISTS for step in checklist.steps]
 STEPS = {step.id for step in ALL_STEPS}

@@ -161,7 +161,7 @@ def test_no_text_crashes(text: str) -> None:
     assert judged(text).kind in WEIGHT
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(150))
 @given(st.lists(FILES, min_size=1, max_size=4))
 def test_a_ledger_is_judged_as_its_files_one_by_one(files: list[str]) -> None:
     migrations = [Migration.from_text(f"000{n}_a_b.sql", sql) for n, sql in enumerate(files, 1)]

@@ -11,6 +11,7 @@ from d1_preflight.core.findings import Analysis, Finding
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.rules import ALLOW_IGNORED, BETWEEN_REVISIONS, RULES, rule_id
 from d1_preflight.core.rules.catalog import rule_catalog
+from d1_preflight.core.schema.schema import Schema
 
 FOLDER = Path(__file__).parent / "rules"
 LONG = {  # what would be too long to write down in a case
@@ -41,11 +42,27 @@ def findings(case: dict[str, object], rule: str) -> list[Finding]:
     return [finding for finding in found if finding.rule == rule]
 
 
+JUDGED: dict[int, Analysis] = {}
+"""What was found in a case, by the place of the case in memory: it is kept by `cases`."""
+
+
 def judged(case: dict[str, object]) -> Analysis:
+    """The analysis of a case, made once for all that is asked of it."""
+    if id(case) not in JUDGED:
+        JUDGED[id(case)] = judge(case)
+    return JUDGED[id(case)]
+
+
+@cache
+def prior_of(sql: str) -> Schema:
+    return schema_after([Migration.from_text("0001_prior_state.sql", sql)])
+
+
+def judge(case: dict[str, object]) -> Analysis:
     sql = str(case["sql"])
     for mark, text in LONG.items():
         sql = sql.replace(mark, text)
-    prior = schema_after([Migration.from_text("0001_prior_state.sql", str(case.get("prior", "")))])
+    prior = prior_of(str(case.get("prior", "")))
     names = case.get("siblings", [])
     assert isinstance(names, list)
     siblings = [Migration.from_text(str(name), "SELECT 1;") for name in names]
@@ -88,7 +105,6 @@ def test_every_rule_has_words_and_cases_and_nothing_else_has() -> None:
 
 def test_each_refused_statement_gets_exactly_one_explanation() -> None:
     for _, case in cases("find"):
-        prior = schema_after([Migration.from_text("0001_p.sql", str(case.get("prior", "")))])
-        analysis = analyse(Migration.from_text("0002_a_b.sql", str(case["sql"])), prior)
+        analysis = judged(case)
         refused = [r for r in analysis.reasons if r.text.startswith("D1 refuses a statement")]
         assert not refused or analysis.blocking

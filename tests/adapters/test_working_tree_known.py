@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from d1_preflight.adapters.code_cache import CodeCache
-from d1_preflight.adapters.working_tree import WorkingTree, is_settled, working_tree
+from d1_preflight.adapters.working_tree import (
+    MOST_BYTES,
+    WorkingTree,
+    is_settled,
+    working_tree,
+)
 
 OLD = 1_700_000_000
 
@@ -31,8 +36,13 @@ def a_minute_on() -> int:
     return time.time_ns() + 60_000_000_000
 
 
-def tree_of(root: Path, kept: Kept, now_ns: Callable[[], int] = a_minute_on) -> WorkingTree:
-    return working_tree(root, lambda path: path.endswith(".ts"), kept, now_ns=now_ns)
+def tree_of(
+    root: Path,
+    kept: Kept,
+    now_ns: Callable[[], int] = a_minute_on,
+    listed: Callable[[int], None] | None = None,
+) -> WorkingTree:
+    return working_tree(root, lambda path: path.endswith(".ts"), kept, listed=listed, now_ns=now_ns)
 
 
 @pytest.fixture
@@ -110,7 +120,7 @@ def test_a_link_or_a_longer_file_in_its_place_is_none(root: Path) -> None:
     tree_of(root, kept)
     (root / "a.ts").unlink()
     (root / "a.ts").symlink_to(root / "b.ts")
-    (root / "b.ts").write_bytes(b"x" * (module.MOST_BYTES + 1))
+    (root / "b.ts").write_bytes(b"x" * (MOST_BYTES + 1))
     found = tree_of(root, kept)
     assert dict(found.blobs) == {}
     assert any("b.ts is larger than" in note for note in found.notes)
@@ -126,6 +136,6 @@ def test_how_many_files_are_new_is_said_before_they_are_read(root: Path) -> None
     kept, counts = Kept(), list[int]()
 
     for _ in range(2):
-        working_tree(root, lambda path: path.endswith(".ts"), kept, listed=counts.append)
+        tree_of(root, kept, listed=counts.append)
 
     assert counts == [2, 0]

@@ -10,7 +10,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-APP = Path(__file__).resolve().parents[2] / "app" / "d1_preflight"
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from app_source import APP, nodes_of
+
 ROOT = "d1_preflight"
 
 
@@ -25,7 +27,7 @@ def modules() -> dict[str, Path]:
 
 def imported(path: Path, known: Mapping[str, Path]) -> Iterator[str]:
     """The modules of the app that this one imports, each as often as it is named."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(ROOT):
             inner = (node.module or "").removeprefix(ROOT).removeprefix(".")
             for alias in node.names:
@@ -95,7 +97,7 @@ def floors(graph: Mapping[str, set[str]]) -> dict[str, int]:
 def _longest(kind: type[ast.AST] | tuple[type[ast.AST], ...]) -> tuple[int, str]:
     sizes = []
     for name, path in modules().items():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes_of(path):
             if isinstance(node, kind):
                 length = (getattr(node, "end_lineno", 0) or 0) - getattr(node, "lineno", 0) + 1
                 sizes.append((length, f"{name}.{getattr(node, 'name', '')}"))

@@ -4,11 +4,14 @@ The pull request adds a migration that deletes the rows of another table by casc
 checkout brings besides, it must neither run nor hide that.
 """
 
+import atexit
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from example_record import EXAMPLE
@@ -56,9 +59,10 @@ class Checkout:
 def git(folder: Path, *words: str, environ: Mapping[str, str] | None = None) -> str:
     """Ask git as a person does, without a guard."""
     identity = ("-c", "user.name=Ana", "-c", "user.email=ana@example.com", "-c", "gc.auto=0")
+    lean = ("-c", "init.templateDir=", "-c", "core.fsync=none")
     env = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
     done = subprocess.run(
-        ("git", *identity, "-c", "protocol.file.allow=always", *words),
+        ("git", *identity, *lean, "-c", "protocol.file.allow=always", *words),
         cwd=folder, env={**env, **(environ or {})}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if environ is None and done.returncode:
@@ -76,10 +80,23 @@ def write(root: Path, files: Mapping[str, str]) -> None:
 
 def check_out(scratch: Path, below: str = ".", **more: str) -> Checkout:
     """The pull request, cloned as CI clones it; `more` are further files of the base."""
+    made = _checked_out_once(below, tuple(more.items()))
+    shutil.copytree(made, scratch, symlinks=True)
+    root = scratch / "ci"
+    config = root / ".git" / "config"
+    config.write_text(config.read_text().replace(str(made), str(scratch)))
+    return Checkout(root, root / below, scratch / "RAN")
+
+
+@cache
+def _checked_out_once(below: str, more: tuple[tuple[str, str], ...]) -> Path:
+    """The upstream repository and its clone: ten runs of git, the same for most variants."""
+    scratch = Path(tempfile.mkdtemp(prefix="hostile-"))
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
     up = scratch / "up"
-    up.mkdir(parents=True)
+    up.mkdir()
     git(up, "init", "-q", "-b", "main")
-    write(up / below, {"wrangler.jsonc": CONFIG, "migrations/0001_teams.sql": TABLES, **more})
+    write(up / below, {"wrangler.jsonc": CONFIG, "migrations/0001_teams.sql": TABLES, **dict(more)})
     shutil.copytree(EXAMPLE, up / below / "checklists" / "shop" / "0061_rebuild_teams")
     commit(up, "base")
     git(up, "checkout", "-q", "-b", "evil")
@@ -87,9 +104,8 @@ def check_out(scratch: Path, below: str = ".", **more: str) -> Checkout:
     commit(up, "evil")
     git(up, "checkout", "-q", "main")
     git(scratch, "clone", "-q", "up", "ci")
-    root = scratch / "ci"
-    git(root, "checkout", "-q", "--detach", "origin/evil")
-    return Checkout(root, root / below, scratch / "RAN")
+    git(scratch / "ci", "checkout", "-q", "--detach", "origin/evil")
+    return scratch
 
 
 def commit(root: Path, message: str) -> None:

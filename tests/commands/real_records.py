@@ -1,6 +1,10 @@
-"""A closed record on disk, signed with real SSH keys made for the test."""
+"""A closed record on disk, signed with real SSH keys; made once a kind, then copied."""
 
-from dataclasses import dataclass
+import atexit
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from core.record_values import ANA, BEN, SQL, closed_files
@@ -34,6 +38,32 @@ class Checkout:
 
 
 def make_checkout(root: Path, keys: Path, kind: Kind = Kind.DESTRUCTIVE) -> Checkout:
+    """A copy of the checkout of this kind; a second one in a test has the same keys."""
+    made = _made_once(kind)
+    shutil.copytree(made.root, root)
+    shutil.copytree(made.ana.key.path.parent, keys)  # type: ignore[union-attr]  # it lies in a file
+    folder = root / made.folder.relative_to(made.root)
+    signers = root / made.signers.relative_to(made.root)
+    ana, ben = (_moved(signer, keys, signers) for signer in (made.ana, made.ben))
+    return Checkout(root, folder, signers, ana, ben)
+
+
+def _moved(signer: SshSigner, keys: Path, signers: Path) -> SshSigner:
+    assert signer.key.path
+    path = keys / signer.key.path.name
+    return SshSigner(signer.identity, replace(signer.key, origin=str(path), path=path), signers)
+
+
+@cache
+def _made_once(kind: Kind) -> Checkout:
+    """Two keys and two signatures cost a quarter of a second."""
+    scratch = Path(tempfile.mkdtemp(prefix="checkout-"))
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    return sign_checkout(scratch / "project", scratch / "keys", kind)
+
+
+def sign_checkout(root: Path, keys: Path, kind: Kind = Kind.DESTRUCTIVE) -> Checkout:
+    """A checkout with keys of its own."""
     signers = root / "checklists" / "allowed_signers"
     ana = person(keys, "ana", ANA, signers, (GO, CLOSE))
     ben = person(keys, "ben", BEN, signers, (REVIEW,))

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from commands.served_practice import served
 from d1_preflight.commands import doctor
 from d1_preflight.commands.checks import Check
 from d1_preflight.commands.doctor import examine
 from d1_preflight.commands.faces import add_project_arguments
 from d1_preflight.core.record.record import Status
-from d1_preflight.practice import project as practice_project
 from d1_preflight.practice.api import API_TOKEN
 from d1_preflight.practice.faults import Fault
 from d1_preflight.practice.server import Server
@@ -22,9 +22,8 @@ TOKEN = "canary-27182818284590"
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    running = Server(practice_project.lay_down(tmp_path / "practice")).start()
-    yield running
-    running.close()
+    with served(tmp_path / "practice") as running:
+        yield running
 
 
 def access(folder: Path, id_: str, **environ: str) -> Check | None:
@@ -34,7 +33,7 @@ def access(folder: Path, id_: str, **environ: str) -> Check | None:
     parser = argparse.ArgumentParser()
     add_project_arguments(parser, first=True)
     doctor.add_parser(parser.add_subparsers())
-    env = {"HOME": str(folder / "home"), "PATH": "/usr/bin:/bin", **environ}
+    env = {"HOME": str(folder / "home"), "PATH": "", **environ}
     checks = list(examine(parser.parse_args(["doctor"]), folder, env))
     assert TOKEN not in repr(checks)
     return next((check for check in checks if check.title == "D1 access"), None)

@@ -96,7 +96,7 @@ action = "open_dashboard"
 def next_version(folder: Path) -> Path:
     """This program as it may ship one day: every title reworded, and one more step required."""
     shutil.copytree(ROOT / "checklists", folder / "checklists")
-    ignored = shutil.ignore_patterns("__pycache__", "practice")
+    ignored = shutil.ignore_patterns("tui", "plain", "practice", "tree_sitter*")
     shutil.copytree(ROOT / "app" / "d1_preflight", folder / "app" / "d1_preflight", ignore=ignored)
     words = re.sub(r'title = "', 'title = "In other words: ', shipped_text())
     words = words.replace('\n[[section]]\nid = "local"', f'{STEP}\n[[section]]\nid = "local"', 1)

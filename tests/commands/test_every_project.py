@@ -199,7 +199,7 @@ _SETTINGS = {"users' zones", "endpoints", ".preflight"}
 
 def looked() -> str:
     """What doctor finds wrong with the project itself, for the machine is not the shape's."""
-    env = {"HOME": str(Path.cwd() / "home"), "PATH": os.defpath}
+    env = {"HOME": str(Path.cwd() / "home"), "PATH": ""}  # nor are the machine's programs
     wrong = [
         f"{check.words} {check.fix}"
         for check in examine(arguments("doctor"), Path.cwd(), env)

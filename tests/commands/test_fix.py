@@ -71,6 +71,7 @@ def test_where_no_target_answers_nothing_is_written(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(project / "cache"))  # nor is a wrangler kept there
     ran = preflight("fix", PATH, "--write")
     assert ran.code == 2
     assert "is applied is not known" in ran.err

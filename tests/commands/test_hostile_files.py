@@ -11,28 +11,40 @@ from pathlib import Path
 import pytest
 
 from commands.hostile_files import FILES, FLOODS, project
-from sampling import sampled
 
 MOST_MB = 300
 PATIENCE_S = 240
 CHILD = """
-import contextlib, io, json, resource, sys
+import contextlib, io, json, os, resource, sys
 from d1_preflight.cli import main
-codes, told = {}, ""
-for words in json.loads(sys.argv[1]):
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-        try:
-            codes[words[0]] = main(words)
-        except SystemExit as ended:
-            codes[words[0]] = ended.code
-    told += out.getvalue()[-2000:]
+found = {}
+for root, commands in json.loads(sys.argv[1]).items():
+    os.chdir(root)
+    codes, told = {}, ""
+    for words in commands:
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+            try:
+                codes[words[0]] = main(words)
+            except SystemExit as ended:
+                codes[words[0]] = ended.code
+        told += out.getvalue()[-2000:]
+    found[root] = [codes, told]
 most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps([codes, most // (1024 * 1024 if sys.platform == "darwin" else 1024), told]))
+print(json.dumps([found, most // (1024 * 1024 if sys.platform == "darwin" else 1024)]))
 """
 COMMANDS = (["lint"], ["doctor"], ["verify"], ["show", "0061"])
-COUNTS: dict[str, tuple[int, int]] = {}
-"""For each kind of file: hangs, and the most memory in MB."""
+SAMPLE = (
+    "preflight.toml to a device", "preflight.toml, 1e999999999", "migrations everywhere",
+    "checklist as a pipe", "record, 400 digits", "evidence as a pipe", ".env as a pipe", "blobs",
+)  # fmt: skip
+"""A file of each kind, one after the other in one process; by itself each runs in the matrix."""
+CASES = [
+    pytest.param(SAMPLE, id="a file of each kind"),
+    *(pytest.param((name,), id=name, marks=pytest.mark.matrix) for name in FILES),
+]
+COUNTS: dict[tuple[str, ...], tuple[int, int]] = {}
+"""For each run: hangs, and the most memory in MB."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -40,7 +52,7 @@ def counts() -> Iterator[None]:
     yield
     hangs = sum(hung for hung, _ in COUNTS.values())
     over = sum(most > MOST_MB for _, most in COUNTS.values())
-    most, kind = max(((most, name) for name, (_, most) in COUNTS.items()), default=(0, "none"))
+    most, kind = max(((most, names[0]) for names, (_, most) in COUNTS.items()), default=(0, "none"))
     print(f"{len(COUNTS)} kinds of files: hangs {hangs}, over {MOST_MB} MB {over}")
     print(f"the most memory of one command: {most} MB ({kind})")
 
@@ -51,11 +63,19 @@ def limited() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (2_000_000_000, 2_000_000_000))
 
 
-@pytest.mark.parametrize("name", sampled(FILES, 8, FILES))
-def test_every_file_is_bounded(name: str, tmp_path: Path) -> None:
-    root = project(tmp_path / "ci")
-    FILES[name](root)
-    words = COMMANDS[:1] if name in FLOODS else COMMANDS
+def laid(folder: Path, names: tuple[str, ...]) -> dict[str, tuple[list[str], ...]]:
+    """A project for each file, and what is asked of it."""
+    asked: dict[str, tuple[list[str], ...]] = {}
+    for number, name in enumerate(names):
+        root = project(folder / str(number) / "ci")
+        FILES[name](root)
+        asked[str(root)] = COMMANDS[:1] if name in FLOODS else COMMANDS
+    return asked
+
+
+@pytest.mark.parametrize("names", CASES)
+def test_every_file_is_bounded(names: tuple[str, ...], tmp_path: Path) -> None:
+    asked = laid(tmp_path, names)
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
@@ -64,21 +84,23 @@ def test_every_file_is_bounded(name: str, tmp_path: Path) -> None:
     }
     with (tmp_path / "said").open("w+b") as said:
         child = subprocess.Popen(
-            (sys.executable, "-c", CHILD, json.dumps(words)),
-            cwd=root, env=environ, stdout=said, stderr=said, preexec_fn=limited,  # noqa: PLW1509
+            (sys.executable, "-c", CHILD, json.dumps(asked)),
+            cwd=tmp_path, env=environ, stdout=said, stderr=said, preexec_fn=limited,  # noqa: PLW1509
         )  # fmt: skip
         try:
             child.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-            COUNTS[name] = (1, 0)
+            COUNTS[names] = (1, 0)
             raise
         said.seek(0)
-        found = said.read().decode(errors="replace")
-    assert child.returncode == 0, found[-2000:]
-    codes, megabytes, told = json.loads(found)
-    COUNTS[name] = (0, megabytes)
-    assert 70 not in codes.values(), (codes, told)
-    assert megabytes <= MOST_MB, codes
-    assert "root:" not in told, "the contents of a file outside of the checkout"
+        output = said.read().decode(errors="replace")
+    assert child.returncode == 0, output[-2000:]
+    found, megabytes = json.loads(output)
+    COUNTS[names] = (0, megabytes)
+    assert list(found) == list(asked)
+    for name, (codes, told) in zip(names, found.values(), strict=True):
+        assert 70 not in codes.values(), (name, codes, told)
+        assert "root:" not in told, (name, "the contents of a file outside of the checkout")
+    assert megabytes <= MOST_MB, found

@@ -196,7 +196,7 @@ AROUND: list[tuple[Hand, Path]] = [
 
 
 def test_no_change_around_a_record_is_unseen(project: Path) -> None:
-    assert hidden(project, AROUND[::2], cold=False) == []
+    assert hidden(project, AROUND[::4], cold=False) == []
 
 
 @pytest.mark.matrix

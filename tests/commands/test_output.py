@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
 from _pytest.mark import ParameterSet
 
 from commands.real_records import Checkout, make_checkout
+from d1_preflight.cli import main
 from d1_preflight.commands.output import clean
 
 COMMANDS = {
@@ -50,27 +52,43 @@ STREAMS = ("| true", "2>&1 | true", "<&-", ">&-", "2>&-", "<&- >&- 2>&-")
 ENCODINGS = ("ascii", "latin-1")
 
 
-def sampled(others: tuple[str, ...]) -> list[ParameterSet]:
-    """Every command with one of the others, in turn; the other pairs run with `-m matrix`."""
+def in_turn(others: tuple[str, ...], *, once: bool = False) -> list[ParameterSet]:
+    """Every command with one of the others in turn, or each of these once; the rest is matrix."""
     return [
-        pytest.param(words, other, marks=() if (n + m) % len(others) == 0 else pytest.mark.matrix)
+        pytest.param(
+            words,
+            other,
+            marks=() if (n == m if once else n % len(others) == m) else pytest.mark.matrix,
+        )
         for n, words in enumerate(COMMANDS)
         for m, other in enumerate(others)
     ]
 
 
-@pytest.mark.parametrize(("words", "more"), sampled(STREAMS))
+@pytest.mark.parametrize(("words", "more"), in_turn(STREAMS, once=True))
 def test_no_stream_changes_the_exit_code(checkout: Checkout, words: str, more: str) -> None:
     ran = ended(checkout, words, more)
 
     assert (ran.returncode, "Traceback" in ran.stderr) == (COMMANDS[words], False), ran.stderr
 
 
-@pytest.mark.parametrize(("words", "encoding"), sampled(ENCODINGS))
-def test_no_encoding_changes_the_exit_code(checkout: Checkout, words: str, encoding: str) -> None:
-    ran = ended(checkout, words, PYTHONIOENCODING=encoding)
+@pytest.mark.parametrize(("words", "encoding"), in_turn(ENCODINGS))
+def test_no_encoding_changes_the_exit_code(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch, words: str, encoding: str
+) -> None:
+    monkeypatch.chdir(checkout.root)
+    monkeypatch.setenv("HOME", str(checkout.root.parent))
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, TextIOWrapper(BytesIO(), encoding=encoding))
 
-    assert (ran.returncode, "Traceback" in ran.stderr) == (COMMANDS[words], False), ran.stderr
+    assert main(words.split()) == COMMANDS[words]
+
+
+def test_the_encoding_of_the_environment_changes_no_exit_code(checkout: Checkout) -> None:
+    ran = ended(checkout, "show 0057", PYTHONIOENCODING="ascii")
+
+    assert (ran.returncode, "Traceback" in ran.stderr) == (0, False), ran.stderr
+    assert "\\u2717 not verified" in ran.stdout  # a sign that it does not have
 
 
 def test_narration_never_comes_among_the_data(checkout: Checkout) -> None:

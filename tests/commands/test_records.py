@@ -162,8 +162,17 @@ def test_a_folder_that_cannot_be_listed_is_not_passed_over(checkout: Checkout) -
         code("verify")
 
 
-@pytest.mark.parametrize("words", [("verify",), ("show", "0057"), ("review", "0057", "--approve")])
-@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize(
+    ("words", "before"),
+    [
+        (("verify",), True),
+        (("show", "0057"), False),
+        (("review", "0057", "--approve"), True),
+        pytest.param(("verify",), False, marks=pytest.mark.matrix),
+        pytest.param(("show", "0057"), True, marks=pytest.mark.matrix),
+        pytest.param(("review", "0057", "--approve"), False, marks=pytest.mark.matrix),
+    ],
+)
 def test_the_records_of_the_named_configuration_are_meant(
     checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str], words: tuple[str, ...], *, before: bool,

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from commands.served_practice import served
 from d1_preflight.commands import doctor
 from d1_preflight.commands.checks import Check
 from d1_preflight.commands.doctor import examine
 from d1_preflight.commands.faces import add_project_arguments
 from d1_preflight.core.record.record import Status
-from d1_preflight.practice import project as practice_project
 from d1_preflight.practice.api import API_TOKEN
 from d1_preflight.practice.server import Server
 from d1_preflight.practice.state import ACCOUNT_ID, DATABASE_ID, DATABASE_NAME
@@ -27,9 +27,8 @@ INSERT INTO d1_migrations(name) SELECT name FROM m WHERE id = 1; DROP TABLE m"""
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    running = Server(practice_project.lay_down(tmp_path / "practice")).start()
-    yield running
-    running.close()
+    with served(tmp_path / "practice") as running:
+        yield running
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def checks(server: Server, folder: Path, id_: str = DATABASE_ID, **more: str) ->
     add_project_arguments(parser, first=True)
     doctor.add_parser(parser.add_subparsers())
     env = {
-        "HOME": str(folder / "home"), "PATH": "/usr/bin:/bin", "CLOUDFLARE_API_TOKEN": API_TOKEN,
+        "HOME": str(folder / "home"), "PATH": "", "CLOUDFLARE_API_TOKEN": API_TOKEN,
         "CLOUDFLARE_API_BASE_URL": f"{server.origin}/client/v4", **more,
     }  # fmt: skip
     return list(examine(parser.parse_args(["doctor"]), folder, env))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from commands.hostile import commit, git
-from commands.real_records import Checkout, make_checkout
+from commands.real_records import Checkout, make_checkout, sign_checkout
 from d1_preflight.core.checklist.definitions import checklists_dir
 from lint.running import preflight
 
@@ -31,7 +31,7 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
 
 def forged(base: Checkout, tmp_path: Path) -> None:
     """The record again, signed by other keys that the pull request itself allows."""
-    other = make_checkout(tmp_path / "forged", tmp_path / "theirs")
+    other = sign_checkout(tmp_path / "forged", tmp_path / "theirs")
     shutil.rmtree(base.folder)
     shutil.copytree(other.folder, base.folder)
     shutil.copy(other.signers, base.signers)

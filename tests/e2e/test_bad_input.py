@@ -4,12 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
 
 from commands.real_records import CONFIG, make_checkout
 from d1_preflight.project_context import open_context
+from lint import running
 
 SQL = (
     "-- Migration: 0001_create_users_table\n-- Description: users\n-- Type: Additive\n"
@@ -28,12 +30,28 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def preflight(folder: Path, *words: str, path: str = "/usr/bin:/bin") -> Ended:
-    """The program as another process, with no credentials and nothing in its home."""
-    home = folder.parent / "home"
+@pytest.fixture(autouse=True)
+def bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No credentials, and nothing in the home."""
+    for name in os.environ:
+        if not name.startswith(("PYTEST_", "PYTHONPATH", "PREFLIGHT_NO_CACHE")):
+            monkeypatch.delenv(name)
+    for name, value in _environ(tmp_path / "home").items():
+        monkeypatch.setenv(name, value)
+
+
+def preflight(folder: Path, *words: str) -> Ended:
+    """The command line in this process: what a start adds, `started` shows."""
+    with chdir(folder):
+        ran = running.preflight(*words)
+    return subprocess.CompletedProcess(words, ran.code, ran.out, ran.err)
+
+
+def started(folder: Path, *words: str) -> Ended:
+    """The program as another process."""
     return subprocess.run(
         (sys.executable, "-m", "d1_preflight", *words), cwd=folder, text=True, check=False,
-        stdin=subprocess.DEVNULL, capture_output=True, env=_environ(home, path),
+        stdin=subprocess.DEVNULL, capture_output=True, env=_environ(folder.parent / "home"),
     )  # fmt: skip
 
 
@@ -54,7 +72,7 @@ def write_wrangler(folder: Path, version: str) -> None:
 
 
 def test_no_wrangler(project: Path) -> None:
-    assert_told(preflight(project, "doctor"), 1, "wrangler was not found", "npm install")
+    assert_told(started(project, "doctor"), 1, "wrangler was not found", "npm install")
 
 
 def test_an_old_wrangler(project: Path) -> None:
@@ -86,7 +104,7 @@ def test_what_needs_no_configuration(project: Path, words: tuple[str, ...]) -> N
 def test_a_configuration_that_cannot_be_read(project: Path) -> None:
     (project / "wrangler.jsonc").write_text('{"d1_databases": [')
 
-    assert_told(preflight(project, "run", "0001"), 2, "wrangler.jsonc", "next:")
+    assert_told(started(project, "run", "0001"), 2, "wrangler.jsonc", "next:")
 
 
 @pytest.mark.parametrize("words", [(), ("lint",), ("run", "0001")])
@@ -115,7 +133,7 @@ def test_two_migrations_of_one_number(project: Path) -> None:
 def test_a_file_that_is_not_utf_8(project: Path) -> None:
     (project / "migrations" / "0002_add_cafe_table.sql").write_bytes(b"CREATE TABLE caf\xe9 (id);")
 
-    assert_told(preflight(project, "lint"), 1, "0002_add_cafe_table.sql", "UTF-8")
+    assert_told(started(project, "lint"), 1, "0002_add_cafe_table.sql", "UTF-8")
 
 
 def test_a_down_file_that_wrangler_would_apply(project: Path) -> None:
@@ -125,8 +143,8 @@ def test_a_down_file_that_wrangler_would_apply(project: Path) -> None:
 
 
 def test_no_terminal(project: Path) -> None:
-    for words in ((), ("run", "0001")):
-        assert_told(preflight(project, *words), 2, "terminal", "--plain")
+    assert_told(started(project), 2, "terminal", "--plain")
+    assert_told(preflight(project, "run", "0001"), 2, "terminal", "--plain")
     assert_told(preflight(project, "run", "0001", "--plain"), 2, "no terminal")
 
 
@@ -134,7 +152,7 @@ def test_a_damaged_record(tmp_path: Path) -> None:
     checkout = make_checkout(tmp_path / "project", tmp_path / "keys")
     (checkout.folder / "record.toml").write_text("x = [")
 
-    assert_told(preflight(checkout.root, "verify"), 4, "damaged", "restore it from git")
+    assert_told(started(checkout.root, "verify"), 4, "damaged", "restore it from git")
     assert_told(preflight(checkout.root, "show", "0057"), 4, "damaged")
 
 
@@ -186,8 +204,8 @@ def test_a_folder_whose_name_is_not_utf_8(tmp_path: Path) -> None:
     odd = tmp_path / os.fsdecode(b"caf\xe9")
     shutil.move(checkout.folder, odd)
 
-    assert_told(preflight(checkout.root, "show", str(odd)), 0)
-    assert "Traceback" not in preflight(checkout.root, "verify", str(odd)).stderr
+    assert_told(started(checkout.root, "show", str(odd)), 0)
+    assert "Traceback" not in started(checkout.root, "verify", str(odd)).stderr
 
 
 def test_output_that_has_no_room(tmp_path: Path) -> None:
@@ -196,7 +214,7 @@ def test_output_that_has_no_room(tmp_path: Path) -> None:
         ended = subprocess.run(
             (sys.executable, "-m", "d1_preflight", "show", "0057"), cwd=checkout.root, text=True,
             stdout=full, stderr=subprocess.PIPE, check=False,
-            env=_environ(tmp_path / "home", "/usr/bin:/bin"),
+            env=_environ(tmp_path / "home"),
         )  # fmt: skip
 
     assert ended.stderr.splitlines()[-2:] == [
@@ -251,13 +269,13 @@ def _run_plain(folder: Path, name: str) -> Ended:
     if shutil.which("script") is None:
         pytest.skip("script (util-linux) is not installed here")
     words = f"{sys.executable} -m d1_preflight run {name} --plain"
-    environ = _environ(folder.parent / "home", "/usr/bin:/bin")
+    environ = _environ(folder.parent / "home")
     return subprocess.run(
         ("script", "-qec", words, "/dev/null"), cwd=folder, env=environ, text=True, check=False,
         stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
     )  # fmt: skip
 
 
-def _environ(home: Path, path: str) -> dict[str, str]:
+def _environ(home: Path) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
-    return {"HOME": str(home), "PATH": path, **kept}
+    return {"HOME": str(home), "PATH": "/usr/bin:/bin", **kept}

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from law_size import examples
 from lint.running import USERS, preflight
 
 WORDS = st.sampled_from(
@@ -30,7 +31,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @example(data="\ufeff--".encode(), form="text")
 @example(data="\ufeff/* a */".encode(), form="text")
 @example(data="\ufeff/*".encode(), form="text")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(200))
 @given(data=st.one_of(st.binary(max_size=300), TEXTS), form=st.sampled_from(["text", "github"]))
 def test_any_bytes_are_answered(place: Path, data: bytes, form: str) -> None:
     place.write_bytes(data)
@@ -40,7 +41,7 @@ def test_any_bytes_are_answered(place: Path, data: bytes, form: str) -> None:
     ran.out.encode()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(150))
 @given(data=st.one_of(st.binary(max_size=300), TEXTS))
 def test_all_forms_agree(place: Path, data: bytes) -> None:
     place.write_bytes(data)
@@ -55,7 +56,7 @@ def test_all_forms_agree(place: Path, data: bytes) -> None:
 
 
 @given(words=st.lists(st.text(max_size=8).filter(lambda word: "\0" not in word), max_size=3))
-@settings(max_examples=30)
+@settings(max_examples=examples(100))
 def test_any_words_are_answered(words: list[str]) -> None:
     assert preflight("lint", "--", *words, "no/such/file.sql").code == 2
     assert preflight("explain", "--", "no-such-rule", *words).code == 2

@@ -363,6 +363,7 @@ def lint_process(here: Path, words: str, **environ: str) -> "subprocess.Complete
     )
 
 
+@pytest.mark.matrix  # the suite has it for other commands: commands/test_output
 def test_a_terminal_that_knows_no_unicode_is_no_obstacle(here: Path) -> None:
     folder(here, {"m/1_ä.sql": "DROP TABLE “名”;"})
     ran = lint_process(here, "", PYTHONIOENCODING="ascii")
@@ -371,6 +372,7 @@ def test_a_terminal_that_knows_no_unicode_is_no_obstacle(here: Path) -> None:
     assert "warning[" in ran.stdout
 
 
+@pytest.mark.matrix  # the suite has it for other commands: commands/test_output
 def test_a_closed_stdout_changes_no_exit_code(here: Path) -> None:
     folder(here, {"m/1_x.sql": "DROP TABLE zzz;"})
     ran = lint_process(here, ">&-")

@@ -45,14 +45,22 @@ def git(root: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("GITHUB_WORKSPACE", "GITHUB_BASE_REF", "CLOUDFLARE_ENV"):
-        monkeypatch.delenv(name, raising=False)
-    root = folder(tmp_path / "a b", {"db/1_users.sql": USERS, "db/2_posts.sql": POSTS})
-    git(root, "init", "--quiet", "--initial-branch=main")
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("committed")
+    folder(root, {"db/1_users.sql": USERS, "db/2_posts.sql": POSTS})
+    git(root, "init", "--quiet", "--initial-branch=main", "--template=")
     git(root, "add", ".")
     git(root, "commit", "--quiet", "--message=before")
+    return root
+
+
+@pytest.fixture
+def repository(committed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("GITHUB_WORKSPACE", "GITHUB_BASE_REF", "CLOUDFLARE_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    root = tmp_path / "a b"
+    shutil.copytree(committed, root)
     folder(root, {"db/3_rebuild.sql": REBUILD})
     monkeypatch.chdir(root)
     return root

@@ -6,6 +6,7 @@ Addresses and tokens are secrets here: what is said about a request names its ho
 import asyncio
 import time
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ from d1_preflight.core.target.api_place import ACCOUNT_NAMES, API_BASE_NAMES, TO
 from d1_preflight.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 PROBE_TIMEOUT = 10.0
@@ -102,7 +105,7 @@ async def _answered(
 
     headers, method = _with_token(url, token), "GET" if json is None else "POST"
     try:
-        async with asyncio.timeout(limit), httpx.AsyncClient(timeout=limit) as client:
+        async with asyncio.timeout(limit), _client(limit) as client:
             return await client.request(method, url, headers=headers, json=json)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         raise RemoteFailed(
@@ -157,7 +160,7 @@ async def _ask(
     try:
         async with (
             asyncio.timeout(limit),
-            httpx.AsyncClient(timeout=limit) as client,
+            _client(limit) as client,
             client.stream(method, url, headers=headers, json=json) as answer,
         ):
             status = answer.status_code
@@ -169,6 +172,20 @@ async def _ask(
     ok = status in expected
     wanted = "" if ok else f", expected {_range(expected)}"
     return ProbeResult(status, taken, ok, f"{host_of(url)} answered {status}{wanted}")
+
+
+def _client(limit: float) -> "httpx.AsyncClient":
+    import httpx
+
+    return httpx.AsyncClient(timeout=limit, verify=_authorities())
+
+
+@cache
+def _authorities() -> "ssl.SSLContext":
+    """Whom HTTPS trusts; read once, for it takes longer than most requests."""
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 def _data_of(answer: "httpx.Response", host: str) -> Mapping[str, object]:

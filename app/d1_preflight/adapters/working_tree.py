@@ -77,6 +77,7 @@ def working_tree(
     known: KnownFiles | None = None,
     git: Git | None = None,
     listed: Callable[[int], None] | None = None,
+    *,
     now_ns: Callable[[], int] = time.time_ns,
 ) -> WorkingTree:
     """The tree around a folder; only the files that are wanted, and are not `known`, are read.
