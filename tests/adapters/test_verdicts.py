@@ -58,11 +58,16 @@ def signer(tmp_path_factory: pytest.TempPathFactory) -> tuple[SshSigner, Path]:
     return person(folder, "ana", ANA, signers, (GO, CLOSE)), signers
 
 
+@pytest.fixture(scope="module")
+def signature(signer: tuple[SshSigner, Path]) -> bytes:
+    return signer[0].sign(DOCUMENT, GO)
+
+
 @pytest.fixture
-def desk(signer: tuple[SshSigner, Path], tmp_path: Path) -> Desk:
+def desk(signer: tuple[SshSigner, Path], signature: bytes, tmp_path: Path) -> Desk:
     ana, signers = signer
     (tmp_path / "cache").mkdir(mode=0o700)
-    return Desk(ana, signers, tmp_path / "cache" / "verdicts.json", ana.sign(DOCUMENT, GO))
+    return Desk(ana, signers, tmp_path / "cache" / "verdicts.json", signature)
 
 
 def test_a_good_signature_is_kept_for_this_user_alone(desk: Desk) -> None:
