@@ -140,7 +140,7 @@ async def _copy_pages(
     environment: Environment, table: Table, reading: Reading, writing: "_Writing"
 ) -> None:
     """A table's pages, one after the other, each from the key at which the one before ended."""
-    page: Page | None = Page(table, size=reading.size)
+    page: Page | None = Page(table, rows=environment.first_rows, size=reading.size)
     answer = reading.first.pop(table.name, None)
     while page is not None:
         if answer is None:
@@ -236,8 +236,10 @@ async def _ask_first(
     """
     size = await _first_size(context.environment, len(wanted))
     large = size < PAGE_BYTES  # so may be its rows
+    rows = context.environment.first_rows
     asked = [
-        Page(t, size=size, measured=large).sql if t.walk else whole_page(t).sql for t in wanted
+        Page(t, rows=rows, size=size, measured=large).sql if t.walk else whole_page(t).sql
+        for t in wanted
     ]
     if any(table.autoincrement for table in wanted):
         asked.append(SEQUENCES_QUERY)
