@@ -26,7 +26,7 @@ from d1_preflight.session import Session
 from plain.fakes import MemoryStore, ReadySigner
 
 UUID = "a1b2c3d4-0000-4000-8000-000000000001"
-SAMPLE = ("no database_id", "migrations in another package", "drizzle v1", "hyphens")
+SAMPLE = ("drizzle v1",)
 
 
 @dataclass
