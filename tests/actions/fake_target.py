@@ -34,7 +34,6 @@ from d1_preflight.core.project.setting_types import Endpoint
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
 from d1_preflight.core.record.record import Attempt, Outcome
-from d1_preflight.core.rows.paging import FIRST_ROWS
 from d1_preflight.core.sql.tokenizer import quote_name, statements
 from d1_preflight.session import Session
 from plain.fakes import MemoryStore, ReadySigner
@@ -401,7 +400,7 @@ class Bench:
     earlier: str = EARLIER
     rows: str = ROWS
     source: WorkerSource = field(default_factory=NoSource)
-    first_rows: int = FIRST_ROWS
+    first_rows: int | None = None
     judged: TargetCache = field(default_factory=TargetCache)
     """Whose judgement a new session begins with; it counts for the same text and schema alone."""
 
@@ -435,14 +434,14 @@ class Bench:
             web=self.web,
             source=self.source,
             cache=self._judged(),
-            first_rows=self.first_rows,
         )
 
     def _judged(self) -> TargetCache:
         """What a session begins with; it judges anew where the files beside its own changed."""
         if self.files.migrations() != self.judged_for:
-            return TargetCache()
-        return TargetCache(made=self.judged.made, analysis=self.judged.analysis)
+            return TargetCache(first_rows=self.first_rows)
+        made, analysis = self.judged.made, self.judged.analysis
+        return TargetCache(made=made, analysis=analysis, first_rows=self.first_rows)
 
     def opened(self) -> Session:
         """A new session on the same record, as after a restart."""

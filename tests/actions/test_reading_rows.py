@@ -64,11 +64,10 @@ class Shop:
             settings=SimpleNamespace(data=SimpleNamespace(copy_limit_mb=self.limit)),
             files=SimpleNamespace(target_config=lambda: self.folder / "one.json"),
             wrangler=self.target,
-            cache=TargetCache(),
+            cache=TargetCache(first_rows=self.first_rows),
             meter=Meter(),
             clock=Clock(),
             local=self.target.local,
-            first_rows=self.first_rows,
             prior_schema=lambda: schema_of(self.known),
         )
 

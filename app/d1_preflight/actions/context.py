@@ -26,7 +26,6 @@ from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.facts import AnyStep
 from d1_preflight.core.record.record import SCHEMA, Attempt, DatabaseRef, Outcome, Record
-from d1_preflight.core.rows.paging import FIRST_ROWS
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
 from d1_preflight.core.target.wrangler_output import StatementResult, explain_failure
@@ -81,8 +80,6 @@ class Environment:
     closed_records: Callable[[], Sequence[ClosedRecord]] = tuple
     limit: Callable[[int], AbstractContextManager[None]] = unlimited
     """Bounds the judgement of so many files: raises NotJudged in its body."""
-    first_rows: int = FIRST_ROWS
-    """The most rows that the first read of a table brings."""
 
     def metered(self) -> "Environment":
         """The same with a meter of its own: attempts that run side by side pay for themselves."""
