@@ -7,11 +7,13 @@ fakes. A test says what an answer becomes (`instead`), or what happens around a 
 
 import asyncio
 import json
-import shutil
+import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from stat import S_IMODE
 from typing import cast
 
 import apsw
@@ -20,6 +22,7 @@ from core.record_values import ANA, KEYS, START
 from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.ports import WorkerSource
+from d1_preflight.actions.target_cache import TargetCache
 from d1_preflight.adapters.http import ProbeResult
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
@@ -398,6 +401,9 @@ class Bench:
     earlier: str = EARLIER
     rows: str = ROWS
     source: WorkerSource = field(default_factory=NoSource)
+    first_rows: int | None = None
+    judged: TargetCache = field(default_factory=TargetCache)
+    """Whose judgement a new session begins with; it counts for the same text and schema alone."""
 
     def __post_init__(self) -> None:
         self.clock, self.web, self.store = Clock(), Web(), MemoryStore()
@@ -405,6 +411,7 @@ class Bench:
         text = HEADER.format(name=NAME, kind=self.kind.upper()) + self.sql
         others = (Migration.from_text("0001_prior_state.sql", self.earlier),)
         self.files = Files(self.folder, Migration.from_text(NAME, text), others)
+        self.judged_for = self.files.migrations()
         self.local = LocalDatabases(UUID)
         self.target = FakeTarget(self.local, self.earlier, self.rows)
         self.session = self.opened()
@@ -427,7 +434,15 @@ class Bench:
             local=self.local,
             web=self.web,
             source=self.source,
+            cache=self._judged(),
         )
+
+    def _judged(self) -> TargetCache:
+        """What a session begins with; it judges anew where the files beside its own changed."""
+        if self.files.migrations() != self.judged_for:
+            return TargetCache(first_rows=self.first_rows)
+        made, analysis = self.judged.made, self.judged.analysis
+        return TargetCache(made=made, analysis=analysis, first_rows=self.first_rows)
 
     def opened(self) -> Session:
         """A new session on the same record, as after a restart."""
@@ -452,10 +467,12 @@ class Bench:
 
     def saved(self) -> "Saved":
         """This state of record, target and folder, for another test to go on from."""
-        copy = self.folder.with_name(f"{self.folder.name}-saved")
-        shutil.copytree(self.folder, copy)
         held, data = dict(self.store.held), self.target.connection.serialize("main")
-        return Saved(copy, held, data, self.clock.at, self.files.down_file, self.sql, self.kind)
+        return Saved(
+            Tree.of(self.folder), held, data, self.clock.at, self.files.down_file,
+            self.files.times, (self.sql, self.kind, self.earlier, self.rows),
+            self.session.environment.cache,
+        )  # fmt: skip
 
     async def run(self, context: StepContext) -> Outcome:
         """Run a step's action past the session's door."""
@@ -497,21 +514,67 @@ def agreeable(prompt: Prompt) -> object:
 
 
 @dataclass(frozen=True)
+class Tree:
+    """Folders and files by their paths, in memory: a copy of them is one write each."""
+
+    folders: Mapping[str, int]  # and their modes, each behind the one that holds it
+    files: Mapping[str, tuple[bytes, int]]
+
+    @classmethod
+    def of(cls, folder: Path) -> "Tree":
+        paths = sorted(path for path in folder.rglob("*") if not _is_left_over(folder, path))
+        assert not any(path.is_symlink() for path in paths)
+        modes = {str(path.relative_to(folder)): S_IMODE(path.stat().st_mode) for path in paths}
+        files = {str(p.relative_to(folder)): p.read_bytes() for p in paths if p.is_file()}
+        return cls(
+            {name: mode for name, mode in modes.items() if name not in files},
+            {name: (data, modes[name]) for name, data in files.items()},
+        )
+
+    def write(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        root = str(folder)
+        for name, mode in self.folders.items():
+            with suppress(FileExistsError):  # where two operators share it
+                os.mkdir(f"{root}/{name}", mode)  # noqa: PTH102 - many a test: no Path for each
+        for name, (data, mode) in self.files.items():
+            file = os.open(f"{root}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+            os.write(file, data)
+            os.close(file)
+
+
+_SCRATCH = {".preflight/restore", ".preflight/timing", ".preflight/trial"}
+"""What a step makes anew whenever it runs, and nothing reads once it is over."""
+
+
+def _is_left_over(folder: Path, path: Path) -> bool:
+    """Whether a walk goes on without it as well: SQLite makes its own files again."""
+    if path.name.endswith("-shm"):
+        return path.with_name(path.name.replace("-shm", "-wal")).stat().st_size == 0
+    if path.name.endswith("-wal"):
+        return path.stat().st_size == 0
+    return any(str(path.relative_to(folder)).startswith(name) for name in _SCRATCH)
+
+
+@dataclass(frozen=True)
 class Saved:
     """A walk at some step, kept for many tests."""
 
-    folder: Path
+    tree: Tree
     held: Mapping[str, bytes]
     database: bytes
     at: datetime
     down: Migration | None
-    sql: str
-    kind: str
+    times: Mapping[str, int]
+    made: tuple[str, str, str, str]  # SQL, class, what was there before, and its rows
+    judged: TargetCache
 
     def resumed(self, folder: Path, settings: Settings) -> Bench:
         """The same walk in a folder of its own, in a new session."""
-        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
-        bench = Bench(folder, self.sql, self.kind, settings)
+        self.tree.write(folder)
+        sql, kind, earlier, rows = self.made
+        bench = Bench(folder, sql, kind, settings, earlier, rows, judged=self.judged)
+        bench.files.times = dict(self.times)
         bench.store.held.update(self.held)
         bench.target.connection.deserialize("main", self.database)
         bench.clock.at, bench.files.down_file = self.at, self.down

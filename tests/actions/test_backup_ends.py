@@ -88,7 +88,7 @@ async def test_a_backup_that_breaks_off_leaves_the_earlier_one(walked: Walked) -
 
 
 MANY = (
-    "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 20050)"
+    "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 30)"
     " INSERT INTO teams(id) SELECT 'n' || i FROM s"
 )
 
@@ -96,6 +96,8 @@ MANY = (
 async def test_rows_that_keep_coming_while_they_are_read_are_no_backup(walked: Walked) -> None:
     bench = await walked("backed_up")
     forget_copied_rows(bench)
+    bench.first_rows = 20
+    bench.opened()
     bench.target.connection.execute(MANY)
     bench.target.then["read"] = bench.writes(
         "INSERT INTO teams(id) SELECT 'm' || count(*) FROM teams"

@@ -27,7 +27,7 @@ from no_source import NoSource
 from plain.fakes import MemoryStore, ReadySigner
 
 UUID = "a1b2c3d4-0000-4000-8000-000000000001"
-SAMPLE = ("no database_id", "migrations in another package", "drizzle v1", "hyphens")
+SAMPLE = ("drizzle v1",)
 
 
 @dataclass

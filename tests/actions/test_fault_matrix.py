@@ -141,5 +141,20 @@ async def test_no_broken_answer_proves_anything(walked: Walked, kind: str) -> No
     print(await _matrix(walked, kind, lambda _: True))
 
 
-async def test_some_broken_answers_prove_nothing(walked: Walked) -> None:
-    print(await _matrix(walked, "transformative", lambda n: n % 41 == 0))
+@pytest.mark.parametrize(
+    ("step", "index", "name"),
+    [
+        ("rehearsed", 1, "killed"),
+        ("bookmark", 1, "html"),
+        ("applied", 2, "half"),
+        ("applied", 4, "a whole answer and exit code 1"),
+        ("schema", 2, "unsuccessful"),
+    ],
+)
+async def test_some_broken_answers_prove_nothing(
+    walked: Walked, step: str, index: int, name: str
+) -> None:
+    bench = await walked(step, WALKS["transformative"], "transformative")
+    clean = await bench.step(step)
+    assert len(bench.target.calls) >= index
+    await try_fault(walked, "transformative", clean, index, name)

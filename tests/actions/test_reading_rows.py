@@ -33,6 +33,7 @@ from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
 from d1_preflight.core.record.facts import Fact, StepFacts
 from d1_preflight.core.rows.fingerprint import Fingerprint
+from d1_preflight.core.rows.paging import FIRST_ROWS
 from d1_preflight.core.target.snapshot import LedgerRow, Observation
 from local_copies import schema_of
 
@@ -50,6 +51,7 @@ class Shop:
     known: str = EARLIER
     sizes: tuple[tuple[str, int], ...] = ()
     limit: int = 100
+    first_rows: int = 20
     target: FakeTarget = field(default_factory=lambda: FakeTarget(LocalDatabases(UUID)))
     told: list[StepFacts] = field(default_factory=list)
 
@@ -62,7 +64,7 @@ class Shop:
             settings=SimpleNamespace(data=SimpleNamespace(copy_limit_mb=self.limit)),
             files=SimpleNamespace(target_config=lambda: self.folder / "one.json"),
             wrangler=self.target,
-            cache=TargetCache(),
+            cache=TargetCache(first_rows=self.first_rows),
             meter=Meter(),
             clock=Clock(),
             local=self.target.local,
@@ -269,27 +271,28 @@ async def test_every_table_has_its_copy_and_an_empty_one_too(shop: Make) -> None
 MORE = "INSERT INTO log VALUES ('late')"
 
 
-def long_shop(shop: Make) -> Shop:
+def long_shop(shop: Make, first_rows: int = 20) -> Shop:
     """A table of one row more than a first page takes."""
-    place = shop()
+    place = shop(first_rows=first_rows)
     place.target.connection.execute(
         "DELETE FROM log; WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s"
-        " WHERE i < 20001) INSERT INTO log SELECT 'row ' || i FROM s"
+        f" WHERE i < {first_rows + 1}) INSERT INTO log SELECT 'row ' || i FROM s"
     )
     return place
 
 
+@pytest.mark.parametrize("first_rows", [20, pytest.param(FIRST_ROWS, marks=pytest.mark.matrix)])
 @pytest.mark.parametrize(("still", "moved"), [(False, ()), (True, ("log",))])
 async def test_a_long_table_is_read_on_from_its_last_key_and_counted_where_it_must_be_still(
-    shop: Make, *, still: bool, moved: tuple[str, ...]
+    shop: Make, first_rows: int, *, still: bool, moved: tuple[str, ...]
 ) -> None:
-    place = long_shop(shop)
+    place = long_shop(shop, first_rows)
     reading = await plan_reading(place.context, ["log", "teams"])
     place.target.connection.execute("DELETE FROM log WHERE rowid < 9")  # behind what was read
 
     found = await copy_rows(place.context, reading, place.folder / "rows", still=still)
 
-    assert {copy.table: copy.rows for copy in found.copies} == {"log": 20_001, "teams": 2}
+    assert {copy.table: copy.rows for copy in found.copies} == {"log": first_rows + 1, "teams": 2}
     assert found.moved == moved
     assert place.reads == 2 + still
     assert reading.first == {}  # nothing is held once it is written
@@ -344,7 +347,7 @@ async def test_the_mark_is_that_of_the_last_page(shop: Make) -> None:
     place = shop(known=EARLIER + COUNTER)
     place.target.connection.execute(COUNTER)
     place.target.connection.execute(
-        "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 20001)"
+        "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 21)"
         " INSERT INTO c(v) SELECT i FROM s"
     )
     reading = await plan_reading(place.context, ["c"])
@@ -353,7 +356,7 @@ async def test_the_mark_is_that_of_the_last_page(shop: Make) -> None:
     found = await copy_rows(place.context, reading, place.folder / "rows")
 
     (copy,) = found.copies
-    assert (copy.rows, copy.sequence) == (20_003, 20_009)
+    assert (copy.rows, copy.sequence) == (23, 29)
 
 
 async def test_rows_are_read_once_more_where_they_moved_and_no_third_time(shop: Make) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from actions.conftest import Walked
 from actions.fake_target import Bench
 from d1_preflight.core.record.change_facts import RehearsalFacts
 from d1_preflight.core.record.record import Status
+from sampling import sampled
 
 SHOP = """CREATE TABLE teams(id TEXT PRIMARY KEY, name TEXT, old TEXT);
 CREATE TABLE members(id INTEGER PRIMARY KEY, team TEXT REFERENCES teams(id), role TEXT);
@@ -30,7 +32,7 @@ RENAMES = {
 }
 
 
-@pytest.mark.parametrize(("earlier", "rows", "sql"), RENAMES.values(), ids=RENAMES.keys())
+@pytest.mark.parametrize(("earlier", "rows", "sql"), sampled(RENAMES.values(), 4, RENAMES))
 async def test_a_rename_is_walked_to_its_close(
     tmp_path: Path, earlier: str, rows: str, sql: str
 ) -> None:
@@ -50,10 +52,10 @@ async def test_a_rename_is_walked_to_its_close(
     ],
 )
 async def test_what_goes_behind_a_rename_is_not_declared_by_it(
-    tmp_path: Path, hidden: str, name: str
+    walked: Walked, hidden: str, name: str
 ) -> None:
     sql = "ALTER TABLE teams RENAME TO squads;\n"
-    bench = await Bench(tmp_path, sql, "transformative", earlier=SHOP, rows=ROWS).walk("rehearsed")
+    bench = await walked("rehearsed", sql, "transformative", earlier=SHOP, rows=ROWS)
     persist = bench.folder / ".preflight" / "rehearsal" / "d1"
     bench.target.then["rehearse"] = lambda: bench.local.run_sql(persist, hidden)
 
@@ -75,13 +77,14 @@ EXCHANGES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("earlier", "rows", "sql"), EXCHANGES.values(), ids=EXCHANGES.keys())
-@pytest.mark.parametrize("traffic", [False, True])
+EXCHANGED = [(*each, traffic) for each in EXCHANGES.values() for traffic in (False, True)]
+
+
+@pytest.mark.parametrize(("earlier", "rows", "sql", "traffic"), sampled(EXCHANGED, 3))
 async def test_a_virtual_tables_own_rows_are_lost_by_name_and_verified_by_value(
-    tmp_path: Path, earlier: str, rows: str, sql: str, *, traffic: bool
+    walked: Walked, earlier: str, rows: str, sql: str, *, traffic: bool
 ) -> None:
-    bench = Bench(tmp_path, sql, "destructive", earlier=earlier, rows=rows)
-    await bench.walk("losses")
+    bench = await walked("losses", sql, earlier=earlier, rows=rows)
     declared = await bench.step("losses")
     assert declared.words.startswith("Declared: places: 1 of 2 rows")
     await bench.walk("rows")

@@ -1,9 +1,8 @@
 """Rows too long for a query's fingerprint are read again: before, rehearsed, or neither."""
 
-from pathlib import Path
-
 import pytest
 
+from actions.conftest import Walked
 from actions.fake_target import Bench, cut
 from d1_preflight.core.record.apply_facts import ApplyFacts
 from d1_preflight.core.record.record import Status
@@ -13,10 +12,14 @@ ROWS = "INSERT INTO pages VALUES (1, 'a', zeroblob(6000)), (2, 'b', zeroblob(600
 SQL = "UPDATE pages SET title = title || '!';\n"
 
 
-async def lost(folder: Path, then: str) -> Bench:
+async def at_apply(walked: Walked) -> Bench:
+    bench: Bench = await walked("applied", SQL, "transformative", earlier=EARLIER, rows=ROWS)
+    return bench
+
+
+async def lost(walked: Walked, then: str) -> Bench:
     """An apply that wrote no row into the ledger and answered nothing; what the rows hold now."""
-    bench = Bench(folder, SQL, "transformative", earlier=EARLIER, rows=ROWS)
-    await bench.walk("applied")
+    bench = await at_apply(walked)
     before = bench.target.connection.serialize("main")
 
     def undone() -> None:
@@ -48,9 +51,9 @@ async def lost(folder: Path, then: str) -> Bench:
     ],
 )
 async def test_what_long_rows_hold_after_a_lost_reply_is_told_by_the_rows(
-    tmp_path: Path, then: str, status: Status, words: str, *, half_way: bool | None
+    walked: Walked, then: str, status: Status, words: str, *, half_way: bool | None
 ) -> None:
-    bench = await lost(tmp_path, then)
+    bench = await lost(walked, then)
 
     attempt = await bench.step("applied")
 
@@ -64,10 +67,9 @@ async def test_what_long_rows_hold_after_a_lost_reply_is_told_by_the_rows(
     [("SELECT 1", True), ("UPDATE pages SET body = zeroblob(6001) WHERE id = 2", False)],
 )
 async def test_long_rows_that_moved_hold_the_apply(
-    tmp_path: Path, change: str, *, is_sent: bool
+    walked: Walked, change: str, *, is_sent: bool
 ) -> None:
-    bench = Bench(tmp_path, SQL, "transformative", earlier=EARLIER, rows=ROWS)
-    await bench.walk("applied")
+    bench = await at_apply(walked)
     bench.target.connection.execute(change)
 
     attempt = await bench.step("applied")

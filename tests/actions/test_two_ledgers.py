@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from actions.conftest import Walked
 from actions.fake_target import ADDITIVE, DESTRUCTIVE, EARLIER, NAME, ROWS, Bench, lost
 from core.record_values import KEYS
 from d1_preflight.actions.apply import apply_plan
@@ -12,6 +13,7 @@ from d1_preflight.core.record.change_facts import CopyFacts
 from d1_preflight.core.record.record import Attempt, Status
 from d1_preflight.core.record.signed_plan import GO_FILE, SignedPlan
 from d1_preflight.core.verify.verify import verify_record
+from sampling import sampled
 
 DRIZZLE = (
     'CREATE TABLE "__drizzle_migrations"(id SERIAL PRIMARY KEY, hash text NOT NULL, '
@@ -29,10 +31,22 @@ def drizzle(
 ) -> Bench:
     """A target that drizzle migrated, with its journal."""
     bench = Bench(folder, sql, kind, earlier=EARLIER + ledger, rows=ROWS)
+    migrated(bench)
+    return bench
+
+
+def migrated(bench: Bench) -> None:
+    """Drizzle ran the earlier file, and its journal knows both."""
     (prior,) = bench.files.others
     bench.files.times = {prior.name: FIRST, NAME: SECOND}
     insert = "INSERT INTO __drizzle_migrations(hash, created_at) VALUES (?, ?)"
     bench.target.connection.execute(insert, (prior.sha256, FIRST))
+
+
+async def at_apply(walked: Walked) -> Bench:
+    bench: Bench = await walked(
+        "applied", ADDITIVE, "additive", earlier=EARLIER + DRIZZLE, prepare=migrated
+    )
     return bench
 
 
@@ -48,7 +62,9 @@ async def copied(bench: Bench) -> Attempt:
     return await bench.step("copied")
 
 
-@pytest.mark.parametrize(("sql", "kind"), [(ADDITIVE, "additive"), (DESTRUCTIVE, "destructive")])
+@pytest.mark.parametrize(
+    ("sql", "kind"), sampled([(DESTRUCTIVE, "destructive"), (ADDITIVE, "additive")], 2)
+)
 async def test_both_rows_are_written_in_one_act_and_seen(
     tmp_path: Path, sql: str, kind: str
 ) -> None:
@@ -194,8 +210,8 @@ async def test_a_file_that_changes_the_ledger_itself_is_refused(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("what", ["ledger", "journal"])
-async def test_what_changed_after_go_is_not_applied(tmp_path: Path, what: str) -> None:
-    bench = await drizzle(tmp_path).walk("applied")
+async def test_what_changed_after_go_is_not_applied(walked: Walked, what: str) -> None:
+    bench = await at_apply(walked)
     if what == "ledger":
         another_row(bench)
     else:
@@ -209,8 +225,8 @@ async def test_what_changed_after_go_is_not_applied(tmp_path: Path, what: str) -
 
 
 @pytest.mark.parametrize("arrived", [True, False])
-async def test_a_killed_apply_has_both_rows_or_neither(tmp_path: Path, *, arrived: bool) -> None:
-    bench = await drizzle(tmp_path).walk("applied")
+async def test_a_killed_apply_has_both_rows_or_neither(walked: Walked, *, arrived: bool) -> None:
+    bench = await at_apply(walked)
     real = bench.target.apply
 
     class Killed(BaseException):
@@ -237,8 +253,8 @@ async def test_a_killed_apply_has_both_rows_or_neither(tmp_path: Path, *, arrive
     assert bench.query("SELECT count(*) FROM d1_migrations") == [(2,)]
 
 
-async def test_a_batch_that_fails_leaves_neither_row(tmp_path: Path) -> None:
-    bench = await drizzle(tmp_path).walk("applied")
+async def test_a_batch_that_fails_leaves_neither_row(walked: Walked) -> None:
+    bench = await at_apply(walked)
     refuse = "CREATE TRIGGER no BEFORE INSERT ON d1_migrations BEGIN SELECT RAISE(ABORT, 'no'); END"
     bench.target.first["apply"] = bench.writes(refuse)
 
@@ -249,9 +265,9 @@ async def test_a_batch_that_fails_leaves_neither_row(tmp_path: Path) -> None:
 
 
 async def test_who_applied_by_wrangler_alone_left_the_other_ledger_without_its_row(
-    tmp_path: Path,
+    walked: Walked,
 ) -> None:
-    bench = await drizzle(tmp_path).walk("applied")
+    bench = await at_apply(walked)
     bench.target.instead["apply"] = lost
     bench.target.then["apply"] = bench.writes(
         f"DELETE FROM __drizzle_migrations WHERE created_at = {SECOND}"

@@ -25,7 +25,7 @@ from d1_preflight.disk import new_text
 
 Act = Callable[[Path], None]
 _KILLED = 9
-_STRIDE = 7  # the suite's sample of the lines; 1 tries them all
+_STRIDE = 11  # the suite's sample of the lines; the matrix tries them all
 _WRITERS = ("store.py", "locks.py", "staged_config.py", "evidence.py", "localdb.py", "disk.py")
 
 
@@ -52,13 +52,12 @@ def killed_at(line: int, act: Act, folder: Path) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == _KILLED
 
 
-def survives(act: Act, tmp_path: Path, prepare: Act = lambda _folder: None) -> int:
+def survives(act: Act, tmp_path: Path, stride: int) -> int:
     """Kill it at each line in turn, in a folder of its own, and do it again; how many points."""
     for number in count(1):
-        line = 1 + (number - 1) * _STRIDE
+        line = 1 + (number - 1) * stride
         folder = tmp_path / f"{line:04}"
         folder.mkdir()
-        prepare(folder)
         if not killed_at(line, act, folder):
             return number - 1
         act(folder)
@@ -116,20 +115,24 @@ def write_sql(root: Path) -> None:
         file.write("INSERT INTO teams VALUES (2);\n")
 
 
+@pytest.mark.parametrize("stride", [_STRIDE, pytest.param(1, marks=pytest.mark.matrix)])
 @pytest.mark.parametrize(
     "act", [stage, write_target_config, save_record, keep_evidence, make_local]
 )
 def test_a_kill_at_any_line_leaves_nothing_that_blocks_the_next_try(
-    act: Act, tmp_path: Path
+    act: Act, stride: int, tmp_path: Path
 ) -> None:
-    points = survives(act, tmp_path)
+    points = survives(act, tmp_path, stride)
 
     print(f"{act.__name__}: {points} kill points, 0 failed")
     assert points > 5
 
 
-def test_a_local_database_and_a_restore_script_are_whole_or_not_there(tmp_path: Path) -> None:
-    for line in range(1, 60, 3):
+@pytest.mark.parametrize("stride", [_STRIDE, pytest.param(1, marks=pytest.mark.matrix)])
+def test_a_local_database_and_a_restore_script_are_whole_or_not_there(
+    stride: int, tmp_path: Path
+) -> None:
+    for line in range(1, 60, stride):
         (folder := tmp_path / str(line)).mkdir()
         for act in (make_local, write_sql):
             killed_at(line, act, folder)

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from d1_preflight.adapters.ssh.keys import Key, find_keys, make_key
 from d1_preflight.adapters.ssh.sshsig import SshSigner, SshVerifier, verify
 from d1_preflight.core.errors import BadSignature, ProjectError, Rejected
 from d1_preflight.core.record.signing import CLOSE, GO, REVIEW
+from law_size import examples
 
 ANA, BOB = "ana@example.com", "bob@example.com"
 DOCUMENT = b'migration = "0061_add_status.sql"\n'
@@ -32,9 +34,18 @@ def signers(tmp_path: Path) -> Path:
     return tmp_path / "allowed_signers"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key, made once: each test has a copy of it."""
+    folder = tmp_path_factory.mktemp("made")
+    make_key(folder / "ana", ANA)
+    return folder
+
+
 @pytest.fixture
-def ana(tmp_path: Path, signers: Path) -> SshSigner:
-    key = make_key(tmp_path / "keys/ana", ANA)
+def ana(made: Path, tmp_path: Path, signers: Path) -> SshSigner:
+    folder = shutil.copytree(made, tmp_path / "keys")
+    key = Key((folder / "ana.pub").read_text().strip(), str(folder / "ana"), folder / "ana")
     allow_signer(signers, ANA, key.public, (GO, CLOSE))
     return SshSigner(ANA, key, signers)
 
@@ -70,7 +81,7 @@ def test_a_changed_byte_is_seen(ana: SshSigner, signers: Path) -> None:
     assert not ana.is_good(DOCUMENT + b"\n", signature, GO)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(32), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_edited_byte_verifies(ana: SshSigner, data: st.DataObject) -> None:
     signature = _signature_of(ana)

@@ -1,6 +1,7 @@
 """A laid-down practice project, served; and a client that speaks to it without wrangler."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,13 @@ import httpx
 import pytest
 
 from d1_preflight.practice import run
+from d1_preflight.practice.project import lay_down
 from d1_preflight.practice.run import Practice
 from d1_preflight.practice.state import ACCOUNT_ID, DATABASE_ID
+
+Laid = Callable[[Path], Path]
+"""Copies the project to a folder; its state."""
+_TRUSTED = httpx.create_ssl_context()
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,9 @@ class Client:
 
 def client_of(running: Practice) -> Client:
     token = running.environment["CLOUDFLARE_API_TOKEN"]
-    return Client(running, httpx.Client(headers={"Authorization": f"Bearer {token}"}))
+    return Client(
+        running, httpx.Client(headers={"Authorization": f"Bearer {token}"}, verify=_TRUSTED)
+    )
 
 
 @pytest.fixture
@@ -79,7 +87,20 @@ def no_login(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(scope="session")
+def laid(tmp_path_factory: pytest.TempPathFactory) -> Laid:
+    """A practice project, laid down once: each test has a copy of it."""
+    made = tmp_path_factory.mktemp("laid") / "project"
+    lay_down(made)
+
+    def copied(folder: Path) -> Path:
+        return shutil.copytree(made, folder) / ".practice"
+
+    return copied
+
+
 @pytest.fixture
-def client(tmp_path: Path, no_login: None) -> Iterator[Client]:  # noqa: ARG001 - for its effect
+def client(tmp_path: Path, no_login: None, laid: Laid) -> Iterator[Client]:  # noqa: ARG001 - for its effect
+    laid(tmp_path / "project")
     with run.start(tmp_path / "project", next="0061") as running:
         yield client_of(running)

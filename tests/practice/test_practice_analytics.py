@@ -13,9 +13,10 @@ from d1_preflight.core.schedule.analytics import (
 )
 from d1_preflight.practice import analytics
 from d1_preflight.practice.graphql import QueryUnreadable, parse
-from d1_preflight.practice.project import lay_down, migrations
+from d1_preflight.practice.project import migrations
 from d1_preflight.practice.state import ACCOUNT_ID, DATABASE_ID, Cloud
 from d1_preflight.practice.worker import PLAIN
+from practice.conftest import Laid
 
 NOON = datetime(2026, 11, 18, 17, 30, 20, tzinfo=UTC)  # a Wednesday, 12:30 in New York
 
@@ -36,8 +37,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def cloud(tmp_path: Path, clock: Clock) -> Iterator[Cloud]:
-    made = Cloud(lay_down(tmp_path / "p"), clock)
+def cloud(tmp_path: Path, clock: Clock, laid: Laid) -> Iterator[Cloud]:
+    made = Cloud(laid(tmp_path / "p"), clock)
     yield made
     made.close()
 

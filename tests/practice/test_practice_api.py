@@ -13,10 +13,9 @@ import apsw
 import httpx
 import pytest
 
-from d1_preflight.practice.project import lay_down
 from d1_preflight.practice.state import ACCOUNT_ID
 from d1_preflight.practice.worker import CURRENT, PLAIN, RENAMED
-from practice.conftest import Client
+from practice.conftest import Client, Laid
 
 TABLES = (
     "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '#_cf#_%' ESCAPE '#'"
@@ -176,8 +175,8 @@ signal.pause()
 """
 
 
-def test_a_killed_stand_in_has_kept_what_it_answered(tmp_path: Path) -> None:
-    state = lay_down(tmp_path / "p")
+def test_a_killed_stand_in_has_kept_what_it_answered(tmp_path: Path, laid: Laid) -> None:
+    state = laid(tmp_path / "p")
     marks, counts = [], []
     for sql in ("DELETE FROM webhook_deliveries WHERE id > 9", "SELECT 1"):
         with subprocess.Popen(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from d1_preflight.practice.d1_api import NotExportable, dump
 from d1_preflight.practice.engine import Database
 from d1_preflight.practice.results import Value
+from law_size import examples
 
 VALUES = st.one_of(
     st.none(),
@@ -41,7 +42,7 @@ def loaded(sql: str) -> apsw.Connection:
     return connection
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.tuples(VALUES, VALUES), max_size=8))
 def test_a_dump_gives_back_every_value_and_its_type(
     rows: list[tuple[Value, Value]],

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from d1_preflight.practice.engine import Database
 from d1_preflight.practice.results import StatementRefused, to_json
+from law_size import examples
 
 FAMILY = (
     "CREATE TABLE parent (id INTEGER PRIMARY KEY);"
@@ -180,7 +181,7 @@ def test_only_what_wrote_counts_as_a_write(database: Database) -> None:
     assert database.writes == before + 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(64), deadline=None)
 @given(
     st.lists(
         st.integers(-(2**63), 2**63 - 1) | st.text(max_size=20).filter(lambda t: "\0" not in t)

@@ -22,7 +22,8 @@ from d1_preflight.practice.project import (
 from d1_preflight.practice.run import settings_toml
 from d1_preflight.practice.server import AlreadyRunning
 from d1_preflight.practice.state import ACCOUNT_ID, DATABASE_ID, DATABASE_NAME
-from practice.conftest import Client, client_of
+from practice.conftest import Client, Laid, client_of
+from sampling import sampled
 
 TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 
@@ -33,11 +34,11 @@ def content(state: Path) -> dict[str, list[tuple[Any, ...]]]:
     return {n: connection.execute(f'SELECT * FROM "{n}"').fetchall() for n in names}
 
 
-def test_two_practice_databases_are_equal(tmp_path: Path) -> None:
-    assert content(lay_down(tmp_path / "a")) == content(lay_down(tmp_path / "b"))
+def test_two_practice_databases_are_equal(tmp_path: Path, laid: Laid) -> None:
+    assert content(laid(tmp_path / "a")) == content(lay_down(tmp_path / "b"))
 
 
-@pytest.mark.parametrize("chosen", CHOICES)
+@pytest.mark.parametrize("chosen", sampled(CHOICES, 3))
 def test_the_chosen_migration_is_the_first_pending_one(tmp_path: Path, chosen: str) -> None:
     state = lay_down(tmp_path / "p", next=chosen)
     applied = {str(row[1]) for row in content(state)["d1_migrations"]}
@@ -46,17 +47,17 @@ def test_the_chosen_migration_is_the_first_pending_one(tmp_path: Path, chosen: s
     assert all(name[:4] < chosen for name in applied)
 
 
-def test_every_table_has_rows_and_the_largest_more_than_ten_thousand(tmp_path: Path) -> None:
-    rows = {name: len(found) for name, found in content(lay_down(tmp_path / "p")).items()}
+def test_every_table_has_rows_and_the_largest_more_than_ten_thousand(
+    tmp_path: Path, laid: Laid
+) -> None:
+    rows = {name: len(found) for name, found in content(laid(tmp_path / "p")).items()}
     assert min(rows.values()) > 0
     assert len(rows) >= 12
     assert rows["workflow_runs"] == max(rows.values()) >= 10_000
 
 
-def test_the_rows_hold_what_is_hard_to_copy(tmp_path: Path) -> None:
-    (tmp_path / "p").mkdir()
-    lay_down(tmp_path / "p")
-    connection = apsw.Connection(str(tmp_path / "p" / ".practice" / "d1.sqlite"))
+def test_the_rows_hold_what_is_hard_to_copy(tmp_path: Path, laid: Laid) -> None:
+    connection = apsw.Connection(str(laid(tmp_path / "p") / "d1.sqlite"))
     values = [v for row in connection.execute("SELECT * FROM webhook_deliveries") for v in row]
     assert {type(value) for value in values} == {int, float, str, bytes, type(None)}
     assert any(isinstance(value, int) and abs(value) > 2**53 for value in values)
@@ -74,8 +75,11 @@ def test_the_names_and_headers_are_as_the_checklist_wants_them() -> None:
         assert migration.header.migration == migration.stem
 
 
-def test_a_later_start_goes_on_where_it_was_left(tmp_path: Path, no_login: None) -> None:
+def test_a_later_start_goes_on_where_it_was_left(
+    tmp_path: Path, no_login: None, laid: Laid
+) -> None:
     del no_login
+    laid(tmp_path / "p")
     with run.start(tmp_path / "p") as running:
         client = client_of(running)
         client.query("DELETE FROM webhook_deliveries")
@@ -93,9 +97,10 @@ def test_a_later_start_goes_on_where_it_was_left(tmp_path: Path, no_login: None)
 
 
 def test_the_settings_are_read_and_keep_what_the_operator_changed(
-    tmp_path: Path, no_login: None
+    tmp_path: Path, no_login: None, laid: Laid
 ) -> None:
     del no_login
+    laid(tmp_path / "p")
     path = tmp_path / "p" / "preflight.toml"
     with run.start(tmp_path / "p") as running:
         settings = load_settings(path.read_text())
@@ -123,8 +128,8 @@ def test_two_runs_never_serve_one_folder(client: Client, no_login: None) -> None
     assert client.count("teams") == 112
 
 
-def test_an_interrupted_start_begins_again(tmp_path: Path) -> None:
-    lay_down(tmp_path / "p")
+def test_an_interrupted_start_begins_again(tmp_path: Path, laid: Laid) -> None:
+    laid(tmp_path / "p")
     (tmp_path / "p" / ".practice").rename(tmp_path / "p" / ".practice.part")
     assert (lay_down(tmp_path / "p") / "d1.sqlite").exists()
 
@@ -161,8 +166,10 @@ def test_its_own_environment_is_no_real_login(client: Client) -> None:
             run.refuse_real_credentials({**own, name: "https://real"})
 
 
-def test_the_configuration_names_the_stand_in_s_account_and_database(tmp_path: Path) -> None:
-    lay_down(tmp_path / "p")
+def test_the_configuration_names_the_stand_in_s_account_and_database(
+    tmp_path: Path, laid: Laid
+) -> None:
+    laid(tmp_path / "p")
     text = (tmp_path / "p" / "wrangler.jsonc").read_text()
     for word in (ACCOUNT_ID, DATABASE_ID, DATABASE_NAME, "workway-api", "migrations"):
         assert json.dumps(word) in text
@@ -208,14 +215,16 @@ def test_another_choice_needs_another_folder(tmp_path: Path) -> None:
             refuse_other_choices(place, **choice)
 
 
-def test_a_project_that_does_not_say_its_choice_goes_on(tmp_path: Path) -> None:
-    (lay_down(tmp_path / "p") / "next").unlink()
+def test_a_project_that_does_not_say_its_choice_goes_on(tmp_path: Path, laid: Laid) -> None:
+    (laid(tmp_path / "p") / "next").unlink()
     refuse_other_choices(tmp_path / "p", next="0057", like="")
     assert next_of(tmp_path / "p") == ""
 
 
-@pytest.mark.parametrize("day", range(23, 30))
-@pytest.mark.parametrize("hour", range(24))
+HOURS = [(day, hour) for day in range(23, 30) for hour in range(24)]
+
+
+@pytest.mark.parametrize(("day", "hour"), sampled(HOURS, 5))
 def test_the_made_up_users_never_work_while_the_project_is_laid_down(day: int, hour: int) -> None:
     now = datetime(2026, 11, day, hour, 30, tzinfo=UTC)
     settings = load_settings(settings_toml("http://127.0.0.1:1", now))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from d1_preflight.practice.engine import Database
 from d1_preflight.practice.timetravel import KEEP, BookmarkUnknown, TimeTravel
+from law_size import examples
 
 
 class Clock:
@@ -31,7 +32,7 @@ def content(database: Database) -> list[object]:
     return [row[0] for row in database.rows("SELECT a FROM t ORDER BY rowid")]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=12))
 def test_every_bookmark_brings_back_exactly_its_state(steps: list[int]) -> None:
     with TemporaryDirectory() as folder:

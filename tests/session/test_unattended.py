@@ -178,15 +178,16 @@ class EverySave(MemoryStore):
         self.saved.append(dict(self.held))
 
 
+@pytest.mark.parametrize("each", [5, pytest.param(1, marks=pytest.mark.matrix)])
 async def test_a_death_at_any_save_loses_nothing_and_starts_nothing_twice(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], each: int
 ) -> None:
     bench = sized(Bench(tmp_path, ADDITIVE, "additive"))
     bench.store = store = EverySave()
     await go(bench.opened())
     whole = answered_in(bench.session)
     points, failed = list(store.saved), list[str]()
-    for number, held in enumerate(points, 1):
+    for number, held in list(enumerate(points, 1))[::each]:
         bench.store = EverySave(dict(held))
         session = bench.opened()
         left = session.record.attempts
@@ -200,7 +201,8 @@ async def test_a_death_at_any_save_loses_nothing_and_starts_nothing_twice(
         if not fine or answered_in(session) != whole:
             failed.append(f"{number}: {left[-1].step} {left[-1].status}")
     with capsys.disabled():
-        print(f"\ndeaths while it goes by itself: {len(points)} tried, {len(failed)} failed")
+        tried = f"{len(points)} points, every {each}. tried"
+        print(f"\ndeaths while it goes by itself: {tried}, {len(failed)} failed")
     assert failed == []
     assert len(points) >= 2 * len(whole)
     assert "apply" not in bench.target.commands

@@ -18,7 +18,7 @@ from d1_preflight.core.record.facts import NO_TEXT, StepFacts
 from d1_preflight.core.rows.codec import Row as Kept
 from d1_preflight.core.rows.codec import read_rows, whole_page
 from d1_preflight.core.rows.fingerprint import Fingerprint
-from d1_preflight.core.rows.paging import PAGE_BYTES, Page
+from d1_preflight.core.rows.paging import FIRST_ROWS, PAGE_BYTES, Page
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.schema.sequences import SEQUENCES_QUERY, read_sequences
@@ -140,7 +140,7 @@ async def _copy_pages(
     environment: Environment, table: Table, reading: Reading, writing: "_Writing"
 ) -> None:
     """A table's pages, one after the other, each from the key at which the one before ended."""
-    page: Page | None = Page(table, size=reading.size)
+    page: Page | None = Page(table, rows=_first_rows(environment), size=reading.size)
     answer = reading.first.pop(table.name, None)
     while page is not None:
         if answer is None:
@@ -236,13 +236,19 @@ async def _ask_first(
     """
     size = await _first_size(context.environment, len(wanted))
     large = size < PAGE_BYTES  # so may be its rows
+    rows = _first_rows(context.environment)
     asked = [
-        Page(t, size=size, measured=large).sql if t.walk else whole_page(t).sql for t in wanted
+        Page(t, rows=rows, size=size, measured=large).sql if t.walk else whole_page(t).sql
+        for t in wanted
     ]
     if any(table.autoincrement for table in wanted):
         asked.append(SEQUENCES_QUERY)
     counted = [table.name for table in shapes if table not in wanted or not table.walk]
     return await observe(context.environment, tables=counted, extra=asked), size
+
+
+def _first_rows(environment: Environment) -> int:
+    return environment.cache.first_rows or FIRST_ROWS
 
 
 async def _first_size(environment: Environment, tables: int) -> int:

@@ -27,4 +27,5 @@ class TargetCache:
     made: "tuple[tuple[str, ...], Schema] | None" = None  # by the earlier files, and their hashes
     walk_cost: "WalkCost | None" = None  # estimated before the first read, on the free plan
     analysis: "tuple[tuple[str, str, bool], Analysis] | None" = None
+    first_rows: int | None = None  # the most that a table's first page has; None: the usual number
     version_notes: dict[str, Mapping[str, str]] = field(default_factory=dict)  # they never change

@@ -25,12 +25,15 @@ class Node:
     npm: Path | None
 
 
-def find_node(environ: Mapping[str, str]) -> Node:
-    """Find the first Node that is new enough; WranglerUnavailable names those that are not."""
+def find_node(environ: Mapping[str, str], patience: float = _PATIENCE) -> Node:
+    """Find the first Node that is new enough; WranglerUnavailable names those that are not.
+
+    Each that does not answer is waited for so many seconds.
+    """
     too_old: list[str] = []
     silent: list[str] = []
     for path in _candidates(environ):
-        answer = ask_version(path, _PATIENCE)
+        answer = ask_version(path, patience)
         version = clean(answer.text)
         number = read_version(version)
         if answer.exit_code == TOO_SLOW:

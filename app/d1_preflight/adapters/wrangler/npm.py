@@ -22,7 +22,7 @@ from d1_preflight.disk import writing
 from d1_preflight.lazy_dataclass import dataclass
 
 _INSTALL_TIMEOUT = 900.0
-_REACH_TIMEOUT = 13.0
+_ROUND_A_CALL = 3.0  # what npm itself takes around its one call
 _ABOUT_BYTES = 230_000_000
 _NOTHING = "Nothing was installed."
 _LONGEST_REASON = 240
@@ -46,7 +46,7 @@ _WORDS = (
     "--save-exact",
     "--prefer-offline",
 )
-_PING = ("ping", "--fetch-retries=0", "--fetch-timeout=10000")
+_PING = ("ping", "--fetch-retries=0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Npm:
     environ: Mapping[str, str]
     progress: Callable[[str], None]
     every: float = 5.0  # seconds between two words on how far it is
+    reach: float = 10.0  # seconds that the registry has to answer its first call
 
     async def install(self, package: str, home: Path) -> None:
         """Install beside the place and rename: the place is whole or absent.
@@ -82,7 +83,8 @@ class Npm:
             shutil.rmtree(folder, ignore_errors=True)
 
     async def _fill(self, folder: Path, package: str) -> None:
-        ended, said = await self._run(folder, _PING, _REACH_TIMEOUT)
+        ping = (*_PING, f"--fetch-timeout={round(self.reach * 1000)}")
+        ended, said = await self._run(folder, ping, self.reach + _ROUND_A_CALL)
         unreached = "no answer" if ended.timed_out else _unreached(said)
         if unreached:
             self.progress(f"npm cannot reach its registry ({unreached}); trying its cache…")

@@ -64,11 +64,13 @@ def find_toolchain(
     own: bool = False,
     environ: Mapping[str, str] | None = None,
     cache: Path | None = None,
+    patience: float = _PATIENCE,
 ) -> Toolchain:
     """Find wrangler: setting, the project's, PATH, npx's, our own; WranglerUnavailable if none.
 
     A wrangler that the setting or the project names is never passed over for another one: when it
-    cannot be used, that is said. With `own` only ours counts.
+    cannot be used, that is said. With `own` only ours counts. A program of which no package is
+    known is asked for its version, and waited for so many seconds.
     """
     env, folder = os.environ if environ is None else environ, cache or user_cache()
     source, found = look_for_wrangler(
@@ -76,7 +78,7 @@ def find_toolchain(
     )
     if isinstance(found, Package):
         return _with_node(source, found, env, folder)
-    return _with_command(source, found, env, folder)
+    return _with_command(source, found, env, folder, patience)
 
 
 def look_for_wrangler(
@@ -197,16 +199,18 @@ def _with_node(source: Source, package: Package, env: Mapping[str, str], cache: 
     )
 
 
-def _with_command(source: Source, program: Path, env: Mapping[str, str], cache: Path) -> Toolchain:
+def _with_command(
+    source: Source, program: Path, env: Mapping[str, str], cache: Path, patience: float
+) -> Toolchain:
     """A program whose package is not known (a version manager's shim): ask it.
 
     One that its own Node is too old for is asked, and run, with the Node that we would choose.
     """
-    node, answer = None, ask_version(program, _PATIENCE, env.get("PATH", ""))
+    node, answer = None, ask_version(program, patience, env.get("PATH", ""))
     version = read_version(answer.text)
     if answer.exit_code not in (0, TOO_SLOW) and (found := _any_node(env)):
         path = os.pathsep.join((str(found.path.parent), env.get("PATH", os.defpath)))
-        second = ask_version(program, _PATIENCE, path)
+        second = ask_version(program, patience, path)
         if second.exit_code == 0 and read_version(second.text):
             node, answer, version = found, second, read_version(second.text)
     if answer.exit_code != 0 or version is None:

@@ -25,7 +25,8 @@ from d1_preflight.core.sql.tokenizer import quote_name
 
 PAGE_BYTES = 16_000_000
 """About so much JSON a page: one wrangler call costs 1.4 s, and D1 answers at most 50 MB."""
-_FIRST_ROWS = 20_000
+FIRST_ROWS = 20_000
+"""The most rows of a first page, whose rows' size is not known yet."""
 _FEWEST_ROWS = 10
 _END = "end"
 
@@ -40,7 +41,7 @@ class Page:
 
     table: Table
     after: tuple[str, ...] = ()
-    rows: int = _FIRST_ROWS
+    rows: int = FIRST_ROWS
     size: int = PAGE_BYTES
     measured: bool = False
 
