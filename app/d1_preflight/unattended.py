@@ -60,6 +60,14 @@ class Unattended:
         self.has_begun = False
         return self.by_itself
 
+    def is_set_off_by(self, step: Step) -> bool:
+        """Whether to perform the step is all that a person does for the walk to go by itself."""
+        session = self._session
+        if self.has_begun or not self.by_itself or session.closed:
+            return False
+        is_open = not session.status_of(step).is_answered and not session.blockers(step)
+        return is_open and not self.why_not(step)
+
     def next(self) -> Step | None:
         """The step that may start now by itself, beside what runs; None where none may.
 
