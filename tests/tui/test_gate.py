@@ -4,7 +4,7 @@ import pytest
 
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.record.change_facts import RehearsalFacts
-from d1_preflight.core.record.facts import StepFacts
+from d1_preflight.core.record.facts import Facts, StepFacts
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.plain.text import go_summary
 from d1_preflight.tui.app import PreflightApp
@@ -168,7 +168,7 @@ async def test_an_empty_reason_is_refused_and_the_dialog_stays() -> None:
 def left_applied() -> FakeSession:
     """An additive migration whose rollback path is to leave it, walked to the gate."""
     session = scenes.billing()
-    ways = (
+    ways: tuple[Facts, ...] = (
         {"way": "leave it", "takes_ms": 0, "loses": "nothing"},
         {"way": "time travel", "loses": "every write since"},
     )
