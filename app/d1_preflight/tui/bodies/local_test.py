@@ -14,6 +14,7 @@ from d1_preflight.tui.widgets.panes import PANES, beside
 from d1_preflight.tui.widgets.tables import Cell, Column, table
 
 _KEPT, _BROAD = 10, 150
+_ROWS_SHARE = 0.6  # so that the bars have room from the breadth at which there are two panes
 _COPY = (Column("table"), Column("rows", right=True), Column("bytes", right=True))
 REHEARSAL = (
     Column("table"),
@@ -66,7 +67,7 @@ def _found(
         return schema_block(drawn, room)
 
     if width >= _BROAD and drawn:
-        yield beside(rows, schema, width)
+        yield beside(rows, schema, width, _ROWS_SHARE)
     else:
         yield from (rows(width), schema(width))
 
