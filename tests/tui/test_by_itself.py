@@ -409,3 +409,33 @@ def running_step_holds(session: FakeSession, step: str) -> bool:
     """Whether the step is an act, or writes: nothing runs beside these."""
     found = session.checklist.step(step)
     return found.id in ACTS or found.effect is Effect.REMOTE_WRITE
+
+
+async def test_what_ends_beside_a_question_does_not_put_another_one_in_its_place() -> None:
+    session = by_itself("down_written")
+    session.hold, session.holds = asyncio.Event(), frozenset({"down_tested"})
+    for earlier in ("documented", "running_code"):  # these have run beside the first sections
+        step, outcome = session.checklist.step(earlier), session.script[earlier]
+        assert isinstance(outcome, Outcome)
+        session._begin(step, {})
+        session._finish(step, outcome)
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await running(pilot, "down_tested")
+        before = screen_text(app)
+        session.hold.set()
+        while state(session, "down_tested") is not Status.PROVED or session.record.running:
+            await drawn(pilot)
+        await drawn(pilot)
+        after = screen_text(app)
+        await pilot.press("down", "enter")  # the order; then the rollback path, which became ready
+        await at_rest(pilot, session, 1)
+        following = screen_text(app)
+
+    assert "in which order?" in before
+    assert "in which order?" in after
+    assert state(session, "way_back") is Status.PENDING
+    assert state(session, "deploy_order").is_answered
+    assert "which rollback path is used first?" in following

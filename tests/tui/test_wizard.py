@@ -802,3 +802,19 @@ async def test_a_statement_is_confirmed_by_one_key_and_no_habit() -> None:
     assert "Press y to confirm it" in refused
     assert notice in refused  # what is confirmed stays in sight
     assert len(session.performed) == 1
+
+
+async def test_a_question_that_one_choice_alone_brings_is_not_promised() -> None:
+    session = scenes.rebuild().walked_to("down_written")
+    session._prompts = {
+        **session._prompts,
+        "down_written": (
+            Prompt("down", PromptKind.CHOOSE, "The draft is below", choices=("write it", "none")),
+            Prompt("no_down", PromptKind.TEXT, "Why is there none?", after="down", only="none"),
+        ),
+    }
+    first, second = await looks(opened(session), ("down", "enter"))
+
+    assert first.splitlines()[-1].strip().startswith("Enter answer   ")
+    assert second.splitlines()[-1].strip().startswith("Enter write the down file")
+    assert "Why is there none?" in second

@@ -289,7 +289,7 @@ def verdict(session: "Session", step: Step, last: Attempt | None, running: Runni
     """The last result, then the shown step with its state."""
     lines: list[Content] = []
     if last is not None and last.step != step.id and last.status is not Status.RUNNING:
-        lines.append(_result(last.status, last.words))
+        lines.append(_result(last.status, f"{_short(session, last)}: {last.words}"))
     runs = running.runs(step)
     status = Status.RUNNING if runs else session.status_of(step)
     attempt = session.attempt(step.id)
@@ -315,6 +315,12 @@ def verdict(session: "Session", step: Step, last: Attempt | None, running: Runni
             Content.assemble((f"{marked(status)}  ", ink_of(status)), (step.title, STRONG))
         )
     return Content("\n").join(lines)
+
+
+def _short(session: "Session", attempt: Attempt) -> str:
+    """What the rail calls the attempt's step: its result stands over another one's question."""
+    known = session.checklist.has(attempt.step)
+    return session.checklist.step(attempt.step).short if known else attempt.step
 
 
 def _result(status: Status, words: str, title: str = "") -> Content:

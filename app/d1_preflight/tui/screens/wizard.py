@@ -112,12 +112,15 @@ class WizardScreen(ReadingScreen):
     async def performed(self, attempt: Attempt | None) -> None:
         """A step ended: show what it found, and go on to what is next, unless one looks around."""
         self._last = attempt
+        question = self.query_one(Frame).question
         ended = attempt is not None and attempt.step == self._step.id
         self._stays = self._stays and not ended
         if attempt is not None and attempt.status.is_answered:
             answered = self._running_step.answered
-            self._step = self.unattended.following(self._step, answered, stays=self._stays)
-        elif attempt is not None and not self.query_one(Frame).question.is_being_answered:
+            # Under a question nothing moves: the next key is meant for what was read.
+            stays = self._stays or (question.asking is not None and not ended)
+            self._step = self.unattended.following(self._step, answered, stays=stays)
+        elif attempt is not None and not question.is_being_answered:
             self._step = self._session.checklist.step(attempt.step)
         await self.redraw(anew=ended)
 
