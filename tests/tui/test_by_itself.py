@@ -439,3 +439,28 @@ async def test_what_ends_beside_a_question_does_not_put_another_one_in_its_place
     assert state(session, "way_back") is Status.PENDING
     assert state(session, "deploy_order").is_answered
     assert "which rollback path is used first?" in following
+
+
+async def test_a_failure_beside_a_question_is_said_above_it_and_shown_after_the_answer() -> None:
+    session = by_itself("class")
+    session.hold, session.holds = asyncio.Event(), frozenset({"copied"})
+    session.script = {**session.script, "copied": Outcome(Status.FAILED, "Too many rows.")}
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")  # the class sets off the copy; the purpose is asked
+        await running(pilot, "copied")
+        session.hold.set()
+        while state(session, "copied") is not Status.FAILED or session.record.running:
+            await drawn(pilot)
+        await drawn(pilot)
+        asked = screen_text(app)
+        await pilot.press(*"each team loads faster", "enter")
+        while state(session, "purpose") is not Status.ATTESTED:
+            await drawn(pilot)
+        await settle(pilot)
+        failed = screen_text(app)
+
+    assert "What will users gain" in asked
+    assert "✗ failed  copy: Too many rows." in asked
+    assert "Enter copy the target again" in failed

@@ -33,14 +33,14 @@ def body(view: View, width: int) -> Content:
     """The copy, then the rehearsal; the schema's changes and the time below."""
     copied, rehearsed = view.facts(CopyFacts), view.facts(RehearsalFacts)
     blocks: list[Content] = []
-    if not copied.is_empty and copied.of is None:
+    if copied.rows is not None and copied.of is None:
         blocks.append(_copied(view, copied))
     if rehearsed.tables:
         analysis = view.session.analysis
         drawn = differences(rehearsed.schema, view.session.migration, analysis.effects)
         blocks += _found(rehearsed.tables, drawn, width)
         blocks.append(_times(rehearsed))
-    elif not copied.is_empty:
+    elif copied.tables or copied.of is not None:
         lines = [(found.table, count(found.rows), size(found.bytes)) for found in copied.tables]
         so_far = reading(copied.reading, len(copied.tables), copied.of)
         blocks += [so_far, table(_COPY, lines, width)]

@@ -115,12 +115,13 @@ class WizardScreen(ReadingScreen):
         question = self.query_one(Frame).question
         ended = attempt is not None and attempt.step == self._step.id
         self._stays = self._stays and not ended
+        # Under a question nothing moves: the next key is meant for what was read.
+        reads = question.asking is not None and not ended
         if attempt is not None and attempt.status.is_answered:
             answered = self._running_step.answered
-            # Under a question nothing moves: the next key is meant for what was read.
-            stays = self._stays or (question.asking is not None and not ended)
+            stays = self._stays or reads
             self._step = self.unattended.following(self._step, answered, stays=stays)
-        elif attempt is not None and not question.is_being_answered:
+        elif attempt is not None and not reads:
             self._step = self._session.checklist.step(attempt.step)
         await self.redraw(anew=ended)
 
