@@ -111,7 +111,8 @@ class Unattended:
     def waits(self, answered: Container[str] = ()) -> Step | None:
         """The first open step that waits for a person and is not `answered` yet; None without.
 
-        What comes after a running step waits with it: it may be asked about what that finds.
+        What comes after a running step waits with it, and after one that is about to run: it may
+        be asked about what that finds.
         """
         session = self._session
         for step in session.path:
@@ -120,8 +121,8 @@ class Unattended:
                 return None
             if status.is_answered or step.id in answered or session.blockers(step):
                 continue
-            if status is not Status.PENDING or step.id in self._started or self.why_not(step):
-                return step
+            is_open = status is Status.PENDING and step.id not in self._started
+            return None if is_open and not self.why_not(step) else step
         return None
 
     def following(self, at: Step, answered: Container[str], *, stays: bool) -> Step:
