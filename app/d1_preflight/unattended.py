@@ -59,6 +59,14 @@ class Unattended:
         self.has_begun = False
         return self.by_itself
 
+    def is_set_off_by(self, step: Step) -> bool:
+        """Whether to perform the step is all that a person does for the walk to go by itself."""
+        session = self._session
+        if self.has_begun or not self.by_itself or session.closed:
+            return False
+        is_open = not session.status_of(step).is_answered and not session.blockers(step)
+        return is_open and not self.why_not(step)
+
     def next(self) -> Step | None:
         """The step that may start now by itself, beside what runs; None where none may.
 
@@ -102,7 +110,8 @@ class Unattended:
     def waits(self, answered: Container[str] = ()) -> Step | None:
         """The first open step that waits for a person and is not `answered` yet; None without.
 
-        What comes after a running step waits with it: it may be asked about what that finds.
+        What comes after a running step waits with it, and after one that is about to run: it may
+        be asked about what that finds.
         """
         session = self._session
         for step in session.path:
@@ -111,8 +120,8 @@ class Unattended:
                 return None
             if status.is_answered or step.id in answered or session.blockers(step):
                 continue
-            if status is not Status.PENDING or step.id in self._started or self.why_not(step):
-                return step
+            is_open = status is Status.PENDING and step.id not in self._started
+            return None if is_open and not self.why_not(step) else step
         return None
 
     def following(self, at: Step, answered: Container[str], *, stays: bool) -> Step:

@@ -182,3 +182,16 @@ async def test_the_chosen_path_is_kept_with_the_others(
         "time travel", prompt.choices,
     )  # fmt: skip
     assert (len(facts.matrix), facts.matrix[-1].action) == (scenarios, last)
+
+
+async def test_a_migration_that_needs_no_rollback_says_why_not() -> None:
+    place = Place()
+    (prompt,) = way_back_prompts(place.context(Kind.ADDITIVE, proved()))
+
+    outcome = await choose_way_back(place.context(Kind.ADDITIVE, proved(), {"way": "leave it"}))
+
+    assert outcome.words == "No rollback; none needed, leaving it applied loses nothing."
+    assert prompt.help.splitlines() == [
+        "no rollback: none needed, leaving it applied loses nothing",
+        "time travel: loses every write since",
+    ]

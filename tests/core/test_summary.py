@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.record_values import ANA, START, Walk, shipped_checklist
 from d1_preflight.core.record.facts import Fact, Facts
 from d1_preflight.core.record.record import DatabaseRef, Record, Status
-from d1_preflight.core.summary.form import PRESENT_FORM, SPLIT_FORM
+from d1_preflight.core.summary.form import PRESENT_FORM, ROWS_FORM, SPLIT_FORM
 from d1_preflight.core.summary.markdown import as_markdown, escaped
 from d1_preflight.core.summary.summary import Summary, summary_of
 from d1_preflight.core.verify.timeline import TimelineEntry
@@ -428,3 +428,19 @@ def test_a_row_that_changed_and_became_null_counts_once(form: int, words: str) -
     walk.answer("go", Status.ATTESTED, {**GO, "summary_form": form})
 
     assert words in facts_of(walk.record)["rows"]
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        (ROWS_FORM, "leave it (loses nothing)"),
+        (PRESENT_FORM, "no rollback: none needed, leaving it applied loses nothing"),
+    ],
+)
+def test_a_rollback_that_is_not_needed_is_named_as_it_was_chosen(form: int, words: str) -> None:
+    walk = Walk(CHECKLIST)
+    path: Facts = {"way": "leave it", "takes_ms": 0, "loses": "nothing"}
+    walk.answer("way_back", Status.ATTESTED, {"chosen": "leave it", "ways": (path,)})
+    walk.answer("go", Status.ATTESTED, {**GO, "summary_form": form})
+
+    assert dict(summary_of(walk.record, ()).facts)["can be undone by"].rstrip(".") == words

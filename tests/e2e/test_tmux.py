@@ -1,6 +1,8 @@
 """The installed program in a real terminal: whole flow, kill and resume, and the keys anywhere."""
 
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -21,6 +23,7 @@ pytestmark = [
     pytest.mark.wrangler,
     pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed here"),
 ]
+BILLING = "0057_add_team_billing_columns"
 PROGRAM = str(Path(sys.executable).with_name("preflight"))
 
 
@@ -141,7 +144,7 @@ def test_leaving_while_a_step_runs_asks_first(project: Path, environ: dict[str, 
         tmux.press("Down", "Enter")
         tmux.until_over()
         assert tmux.exit_code == 0
-    assert 'status = "interrupted"' in record_of(project, "0057_add_team_billing_columns")
+    assert 'status = "interrupted"' in record_of(project, BILLING)
 
 
 def test_after_stop_waiting_the_step_is_interrupted_and_enter_tries_it_again(
@@ -264,4 +267,42 @@ def test_the_plain_face_asks_the_first_section_on_a_terminal(
         over = tmux.until_over()
     assert "Traceback" not in over
     assert "What will users gain" in over + before
-    assert "Add Stripe billing columns" in record_of(project, "0057_add_team_billing_columns")
+    assert "Add Stripe billing columns" in record_of(project, BILLING)
+
+
+def test_ctrl_z_in_the_middle_of_a_step_gives_the_shell_and_fg_the_screen_and_the_step_back(
+    project: Path, environ: dict[str, str]
+) -> None:
+    shell = ("bash", "--norc", "--noprofile", "-i")
+    with on_terminal(shell, folder=project.parent, environ=environ) as tmux:
+        tmux.type("PS1='shell''> '")  # a prompt that is not what was typed
+        tmux.press("Enter")
+        tmux.until("shell>")
+        tmux.type(shlex.join((PROGRAM, "practice", str(project), "--next", "0057", "--open", "0057",
+                              "--fault", "slow")))  # fmt: skip
+        tmux.press("Enter")
+        tmux.until("Enter check the name")
+        tmux.press("s")  # step by step
+        walk(tmux, until=lambda screen: "Enter copy the target" in footer(screen))
+        tmux.press("Enter")
+        before = tmux.until("running: copy")
+
+        tmux.press("C-z")
+
+        shown = tmux.until("Stopped")
+        assert "running: copy" not in shown
+        tmux.type("echo $((6 * 7)) is typed here")
+        tmux.press("Enter")
+        tmux.until("42 is typed here")
+        tmux.type("fg")
+        tmux.press("Enter")
+        again = tmux.until("running: copy", "rows in 13 tables")
+        assert again.splitlines()[0].split()[-3:] == before.splitlines()[0].split()[-3:]
+        assert "typed here" not in again
+        done = walk(tmux, until=lambda screen: "Enter check the SQL" in footer(screen))
+        assert "✓✓✓" in done
+        tmux.press("q")
+        tmux.until("shell>")
+    assert re.findall(r'step = "copied"|"interrupted"', record_of(project, BILLING)) == [
+        'step = "copied"'
+    ]

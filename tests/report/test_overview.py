@@ -6,6 +6,7 @@ from core.record_values import Walk, shipped_checklist
 from d1_preflight.core.record.facts import Facts
 from d1_preflight.core.record.file import load_record
 from d1_preflight.core.record.record import Status
+from d1_preflight.core.summary.form import PRESENT_FORM
 from d1_preflight.report import Format, show
 from d1_preflight.report.overview import asked_first, headline, undoing
 from d1_preflight.report.pictures import RowBar, RowBars
@@ -109,3 +110,19 @@ def test_a_bar_shows_rows_that_stay_with_other_values() -> None:
 
     assert 'class="changed" x="288.0"' in drawn
     assert "10 lost, values changed in 45" in drawn
+
+
+@pytest.mark.parametrize("form", PEOPLE)
+def test_what_needs_no_rollback_is_no_way_to_undo_it(form: Format) -> None:
+    walk = Walk(CHECKLIST)
+    ways: tuple[Facts, ...] = (
+        {"way": "leave it", "takes_ms": 0, "loses": "nothing"},
+        {"way": "time travel", "command": "wrangler d1 time-travel", "loses": "every write since"},
+    )
+    walk.answer("way_back", Status.ATTESTED, {"ways": ways, "chosen": "leave it"})
+    walk.answer("go", Status.ATTESTED, {"decision": "go", "summary_form": PRESENT_FORM})
+
+    text = " ".join(show(walk.record, CHECKLIST, None, form).replace("\\", "").split())
+
+    assert [way.way for way in undoing(walk.record)] == ["time travel"]
+    assert "o rollback: none needed, leaving it applied loses nothing" in text

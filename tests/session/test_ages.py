@@ -14,6 +14,7 @@ from d1_preflight.plain import text
 from d1_preflight.report.document import document
 from d1_preflight.report.text import as_text
 from d1_preflight.session import Session
+from d1_preflight.tui.running_step import RunningStep
 from d1_preflight.tui.words import verdict
 from plain.fakes import MemoryStore
 from session.walked import CHECKLIST, Found, opened, ready
@@ -169,7 +170,7 @@ def test_what_fails_again_says_that_the_answer_has_expired(
     assert f"The {noun} “quiet enough” has expired: it is good for" in words
     assert words in "\n".join(text.question(session, step))
     assert words in " ".join(as_text(document(session.record, session.checklist)).split())
-    assert words in verdict(session, step, None, runs=False).plain
+    assert words in verdict(session, step, None, RunningStep()).plain
     assert any(words in item.words for item in session.open_before_go())
 
 

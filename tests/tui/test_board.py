@@ -301,3 +301,76 @@ async def test_the_board_stands_on_the_migration_that_was_open() -> None:
 
         assert isinstance(app.screen, BoardScreen)
         assert "▸ 0061" in screen_text(app)
+
+
+def unread() -> tuple[FakeBoard, PreflightApp]:
+    """A first start: no ledger was read before, and the target has not answered yet."""
+    source = scenes.board()
+    source._rows = tuple(replace(row, mark="·", record="not started") for row in source._rows)
+    source.answers = asyncio.Event()
+    return source, app_for(source)
+
+
+def marked(app: PreflightApp) -> list[str]:
+    """The rows that have the cursor's mark."""
+    return [line.split()[1] for line in screen_text(app).splitlines() if line.split()[:1] == ["▸"]]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (80, 16), (120, 40)])
+async def test_before_the_first_answer_no_row_is_chosen_and_then_the_first_pending(
+    size: tuple[int, int],
+) -> None:
+    source, app = unread()
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        before, text = marked(app), screen_text(app)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(app.screen, BoardScreen)  # nothing is opened that nobody chose
+        assert source.answers
+        source.answers.set()
+        await settle(pilot)
+        after, keys = marked(app), screen_text(app).splitlines()[-1]
+
+    assert before == []
+    assert text.splitlines()[-1].strip().startswith("↑↓ choose   / filter")
+    assert source.rows()[-1].number in text  # the newest files are in sight
+    assert after == [source.rows()[1].number]
+    assert keys.strip().startswith("Enter open")
+
+
+@pytest.mark.parametrize(("key", "at"), [("up", -1), ("down", -1), ("home", 0), ("pageup", 0)])
+async def test_what_is_chosen_before_the_answer_stays_chosen(key: str, at: int) -> None:
+    source, app = unread()
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        await pilot.press(key)
+        await pilot.pause()
+        chosen = marked(app)
+        assert source.answers
+        source.answers.set()
+        await settle(pilot)
+
+        assert chosen == marked(app) == [source.rows()[at].number]
+
+
+async def test_a_click_before_the_answer_chooses_its_row() -> None:
+    source, app = unread()
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        await pilot.click(BoardTable, offset=(10, 2))
+        await pilot.pause()
+
+        assert marked(app) == [source.rows()[2].number]
+
+
+async def test_where_the_target_does_not_answer_the_newest_file_is_chosen() -> None:
+    source, app = unread()
+    source._state = RemoteFailed("The target was not reached.", hint="Check the network.")
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        assert source.answers
+        source.answers.set()
+        await settle(pilot)
+
+        assert marked(app) == [source.rows()[-1].number]

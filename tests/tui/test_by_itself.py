@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from textual.pilot import Pilot
 
+from d1_preflight.core.checklist.checklist import ACTS, Effect
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.tui.app import PreflightApp
@@ -15,7 +16,7 @@ from sampling import sampled
 from tui import scenes
 from tui.fakes import FakeSession
 from tui.reading import screen_text
-from tui.scenarios import settle
+from tui.scenarios import looks, settle
 from tui.test_wizard import opened, state
 
 FIRST = [
@@ -315,3 +316,147 @@ async def test_what_runs_is_in_sight_beside_a_question(size: tuple[int, int]) ->
         (line,) = [line for line in text.splitlines() if "◐ copy" in line]
         assert "bookmark" in line
         assert "live version" in line
+
+
+async def test_the_first_screen_says_that_it_goes_on_and_the_key_that_it_does_not() -> None:
+    session = by_itself()
+    first, paced, there = await looks(opened(session), "s", ("s", "down", "down"))
+
+    keys = [text.splitlines()[-1].strip() for text in (first, paced, there)]
+    assert keys[0].startswith("Enter check the name and go on   s step by step")
+    assert keys[1].startswith("Enter check the name   ")
+    assert "and go on" not in keys[2]  # the findings ask
+
+
+async def test_once_the_walk_has_begun_the_footer_names_the_step_alone() -> None:
+    session = by_itself("copied")
+    session.script = {**session.script, "syntax": Outcome(Status.FAILED, "Line 9: no such table.")}
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        first = footer(app)
+        await pilot.press("enter")
+        await at_rest(pilot, session, 2)
+        failed = footer(app)
+
+    assert first.startswith("Enter copy the target and go on   ")
+    assert failed.startswith("Enter check the SQL again   ")
+
+
+async def test_an_answer_whose_place_is_taken_is_shown_as_waiting_and_the_next_is_asked() -> None:
+    session = by_itself("findings")
+    session.hold, session.holds = asyncio.Event(), frozenset({"rehearsed"})
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press(*"made again", "enter")
+        await running(pilot, "rehearsed")
+        await pilot.press("enter")  # the class, which works on this machine as the rehearsal does
+        await drawn(pilot)
+        asked, asked_keys = screen_text(app), footer(app)
+        await pilot.press("up")
+        await drawn(pilot)
+        waits, waits_keys = screen_text(app), footer(app)
+        session.hold.set()
+        await settle(pilot)
+
+    assert "What will users gain" in asked
+    assert asked_keys.startswith("Enter state its purpose")
+    assert "◐ answered  Type and risk" in waits
+    assert "Waits until this ends: rehearsal." in waits
+    assert waits_keys.startswith("◐ running: rehearsal   x stop waiting")
+
+
+async def test_step_by_step_an_answer_that_waits_stays_in_sight() -> None:
+    session = by_itself("findings")
+    session.hold, session.holds = asyncio.Event(), frozenset({"findings"})
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("escape", "s", "enter", *"made again", "enter")
+        await session.begun.wait()
+        await drawn(pilot)
+        await pilot.press("escape", "down", "down", *"teams load faster", "enter")
+        await drawn(pilot)
+        waits, keys = screen_text(app), footer(app)
+        session.hold.set()
+        await settle(pilot)
+
+    assert "◐ answered  One logical change" in waits
+    assert keys.startswith("◐ running: findings")
+
+
+@pytest.mark.parametrize("step", ["notified", "losses", "class", "way_back", "dashboard", "close"])
+async def test_a_question_is_shown_exactly_where_its_answer_can_be_taken(step: str) -> None:
+    session = by_itself(step)
+    session.hold = asyncio.Event()
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        running_step = app._step_worker.running_step
+        running_step.begin(session.checklist.step("copied"))
+        assert isinstance(app.screen, WizardScreen)
+        await app.screen.redraw()
+        await drawn(pilot)
+        shown = bool(app.screen.query_one("#question").display)
+        keys = footer(app)
+        running_step.end(session.checklist.step("copied"))
+
+    assert shown == (not running_step_holds(session, step))
+    assert keys.startswith("◐ running: copy") is not shown
+
+
+def running_step_holds(session: FakeSession, step: str) -> bool:
+    """Whether the step is an act, or writes: nothing runs beside these."""
+    found = session.checklist.step(step)
+    return found.id in ACTS or found.effect is Effect.REMOTE_WRITE
+
+
+async def test_no_question_is_asked_that_what_is_about_to_run_would_put_away_again() -> None:
+    session = by_itself("down_written")
+    session.hold, session.holds = asyncio.Event(), frozenset({"down_tested"})
+    for earlier in ("documented", "running_code"):  # these have run beside the first sections
+        step, outcome = session.checklist.step(earlier), session.script[earlier]
+        assert isinstance(outcome, Outcome)
+        session._begin(step, {})
+        session._finish(step, outcome)
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await running(pilot, "down_tested")
+        before, keys = screen_text(app), footer(app)
+        session.hold.set()
+        while state(session, "down_tested") is not Status.PROVED or session.record.running:
+            await drawn(pilot)
+        await settle(pilot)
+        after = screen_text(app)
+
+    assert keys.startswith("◐ running: up–down")
+    assert "in which order?" not in before
+    assert "which rollback path is used first?" in after
+
+
+async def test_a_failure_beside_a_question_is_said_above_it_and_shown_after_the_answer() -> None:
+    session = by_itself("class")
+    session.hold, session.holds = asyncio.Event(), frozenset({"copied"})
+    session.script = {**session.script, "copied": Outcome(Status.FAILED, "Too many rows.")}
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")  # the class sets off the copy; the purpose is asked
+        await running(pilot, "copied")
+        session.hold.set()
+        while state(session, "copied") is not Status.FAILED or session.record.running:
+            await drawn(pilot)
+        await drawn(pilot)
+        asked = screen_text(app)
+        await pilot.press(*"each team loads faster", "enter")
+        while state(session, "purpose") is not Status.ATTESTED:
+            await drawn(pilot)
+        await settle(pilot)
+        failed = screen_text(app)
+
+    assert "What will users gain" in asked
+    assert "✗ failed  copy: Too many rows." in asked
+    assert "Enter copy the target again" in failed

@@ -4,7 +4,9 @@ import pytest
 
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.record.change_facts import RehearsalFacts
+from d1_preflight.core.record.facts import Facts, StepFacts
 from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.plain.text import go_summary
 from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.screens.dialogs import Reason
 from d1_preflight.tui.screens.go import GoScreen
@@ -166,3 +168,50 @@ async def test_an_empty_reason_is_refused_and_the_dialog_stays() -> None:
         assert isinstance(app.screen, Reason)
         assert "Write one sentence as the reason" in text
         assert session.record.last("go") is None
+
+
+def left_applied() -> FakeSession:
+    """An additive migration whose rollback path is to leave it, walked to the gate."""
+    session = scenes.billing()
+    ways: tuple[Facts, ...] = (
+        {"way": "leave it", "takes_ms": 0, "loses": "nothing"},
+        {"way": "time travel", "loses": "every write since"},
+    )
+    facts = StepFacts.read({"chosen": "leave it", "ways": ways})
+    session.script = {**session.script, "way_back": Outcome(Status.ATTESTED, "No rollback.", facts)}
+    return session.walked_to("go")
+
+
+async def test_where_no_rollback_is_needed_the_gate_of_both_faces_says_so_in_words() -> None:
+    session = left_applied()
+    *_, text = await looks(
+        app_for(scenes.board(session, name=scenes.BILLING), scenes.BILLING), "enter"
+    )
+    plain = "\n".join(go_summary(session))
+
+    words = "none needed, leaving it applied loses nothing"
+    assert f"rollback   {words}" in text
+    assert f"undo    {words}" in plain
+    assert "no rollback" not in text + plain
+
+
+async def test_the_gate_of_both_faces_says_what_the_rollback_path_loses() -> None:
+    session, app = at_the_gate()
+    *_, text = await looks(app, "enter")
+    plain = "\n".join(go_summary(session))
+
+    words = "table restore, 41.0 s locally, loses later writes to 2 tables"
+    assert words in text
+    assert f"undo    {words}" in plain
+
+
+async def test_the_rollback_paths_do_not_time_what_is_not_run() -> None:
+    session = left_applied()
+    path = [step.id for step in session.path]
+    back = path.index("go") - path.index("way_back")
+    *_, text = await looks(
+        app_for(scenes.board(session, name=scenes.BILLING), scenes.BILLING), *["up"] * back
+    )
+
+    (line,) = [line for line in text.splitlines() if "✎ no rollback" in line]
+    assert " ".join(line.partition("✎ no rollback")[2].split()) == "– nothing, it stays applied"

@@ -1,9 +1,13 @@
 """Two things stand beside each other where the screen is wide enough; a rename is one line."""
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from textual.content import Content
 
-from d1_preflight.core.findings import Effects
+from d1_preflight.core.findings import Effects, Finding, Severity
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.change_facts import SchemaChange
 from d1_preflight.core.schema.schema import Schema, diff
@@ -13,6 +17,7 @@ from d1_preflight.tui.bodies.schema_diff import differences, schema_block
 from d1_preflight.tui.running_step import RunningStep
 from d1_preflight.tui.styles import DANGER
 from d1_preflight.tui.widgets.board_table import BoardTable
+from d1_preflight.tui.widgets.findings import folded
 from d1_preflight.tui.widgets.gauges import kept
 from d1_preflight.tui.widgets.rail import Rail
 from d1_preflight.tui.widgets.sql_view import SqlView
@@ -229,3 +234,49 @@ def ink_of_words(content: Content, words: str) -> str:
     at = content.plain.index(words)
     inks = [str(span.style) for span in content.spans if span.start <= at < span.end]
     return inks[-1]
+
+
+@pytest.mark.parametrize("width", [120, 160, 181, 187, 200, 240])
+async def test_the_rehearsal_draws_what_is_kept_at_every_breadth(width: int) -> None:
+    *_, text = await looks(app_at("rehearsed", 1_204), "enter", size=(width, 50))
+
+    assert "rows kept" in text
+    assert "━━━━━━━━━━" in text
+    assert "✗ by cascade from line 23" in text
+    assert "− column teams.deprecated_column" in text
+    assert "✗ not declared" in text
+
+
+@pytest.mark.parametrize("room", [24, 30, 34, 40, 60])
+def test_a_word_that_is_too_long_breaks_where_its_parts_meet(room: int) -> None:
+    words = 'Recreate "idx_workflow_runs_organization_id_created_at" after the copy.'
+
+    lines = list(folded(words, room))
+
+    assert all(len(line) <= room for line in lines)
+    assert "".join(lines).replace(" ", "") == words.replace(" ", "")
+    broken = [line for line in lines if line.split()[-1] not in words.split()]
+    assert all(line.endswith(("_", '"')) for line in broken)
+
+
+@settings(max_examples=60)
+@given(st.text("ab _.,", max_size=120), st.integers(4, 50))
+def test_folding_loses_no_letter_and_keeps_to_its_room(words: str, room: int) -> None:
+    lines = list(folded(words, room))
+
+    assert all(0 < len(line) <= room for line in lines)
+    assert "".join("".join(lines).split()) == "".join(words.split())
+
+
+async def test_a_long_name_stays_readable_in_the_pane_beside_the_sql() -> None:
+    name = "idx_workflow_runs_organization_id_created_at"
+    words, step = f"The new table lacks index {name}", f"CREATE INDEX {name} ON teams(name);"
+    long = Finding("rebuild-forgets", Severity.WARNING, 9, 1, words, words, (step,))
+    session = scenes.rebuild().walked_to("findings")
+    session._analysis = replace(session.analysis, findings=(long,))
+    *_, text = await looks(app_for(scenes.board(session), scenes.REBUILD), size=(120, 40))
+    pane = [line.rpartition("│")[2].strip() for line in text.splitlines()]
+
+    assert "idx_workflow_runs_" in pane
+    assert "organization_id_created_at" in pane
+    assert "Instead" in pane

@@ -12,6 +12,7 @@ from d1_preflight.core.checklist.checklist import Prompt, PromptKind, Step
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.apply_facts import WindowFacts
+from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import DeployOrderFacts, RestoredTable, RestoreFacts
 from d1_preflight.tui.app import PreflightApp
@@ -813,3 +814,31 @@ async def test_a_statement_is_confirmed_by_one_key_and_no_habit() -> None:
     assert "Press y to confirm it" in refused
     assert notice in refused  # what is confirmed stays in sight
     assert len(session.performed) == 1
+
+
+async def test_a_question_that_one_choice_alone_brings_is_not_promised() -> None:
+    session = scenes.rebuild().walked_to("down_written")
+    session._prompts = {
+        **session._prompts,
+        "down_written": (
+            Prompt("down", PromptKind.CHOOSE, "The draft is below", choices=("write it", "none")),
+            Prompt("no_down", PromptKind.TEXT, "Why is there none?", after="down", only="none"),
+        ),
+    }
+    first, second = await looks(opened(session), ("down", "enter"))
+
+    assert first.splitlines()[-1].strip().startswith("Enter answer   ")
+    assert second.splitlines()[-1].strip().startswith("Enter write the down file")
+    assert "Why is there none?" in second
+
+
+async def test_a_copy_that_was_not_begun_claims_no_rows() -> None:
+    session = scenes.rebuild().walked_to("copied")
+    words = "This walk would read about 3,000,000 rows. Nothing was read yet."
+    facts = StepFacts.read({"rows_read": 12})
+    session.script = {**session.script, "copied": Outcome(Status.FAILED, words, facts)}
+    *_, text = await looks(opened(session), "enter")
+
+    assert "about 3,000,000 rows" in text
+    assert "Nothing is copied yet." in text
+    assert "?" not in "".join(line for line in text.splitlines()[:-1] if "Copy of the" in line)

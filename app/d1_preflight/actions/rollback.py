@@ -16,7 +16,7 @@ from d1_preflight.actions.target import (
     target_flags,
 )
 from d1_preflight.actions.workspace import Folder
-from d1_preflight.core.checklist.answers import LEAVE_IT, answer_label
+from d1_preflight.core.checklist.answers import LEAVE_IT, NOT_NEEDED, answer_label
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.findings import Kind
@@ -180,9 +180,8 @@ def way_back_prompts(context: StepContext) -> Sequence[Prompt]:
     ways = ways_back(context)
     choices = tuple(path.way for path in ways)
     labels = tuple(answer_label("way", way) for way in choices)
-    losses = "\n".join(
-        f"{label}: loses {path.loses}" for label, path in zip(labels, ways, strict=True)
-    )
+    told = zip(labels, map(_what_it_loses, ways), strict=True)
+    losses = "\n".join(f"{label}: {loses}" for label, loses in told)
     label = "If it goes wrong, which rollback path is used first?"
     return (Prompt("way", PromptKind.CHOOSE, label, help=losses, choices=choices, labels=labels),)
 
@@ -194,8 +193,12 @@ async def choose_way_back(context: StepContext) -> Outcome:
     kind = context.kind if context.kind in _MATRIX else Kind.DESTRUCTIVE
     matrix = tuple(RollbackScenario(scenario=s, action=a) for s, a in _MATRIX[kind])
     facts = RollbackPlanFacts(ways=ways, chosen=chosen.way, matrix=matrix)
-    label = answer_label("way", chosen.way)
-    return Outcome(Status.ATTESTED, f"{capital(label)}; loses {chosen.loses}.", facts)
+    label = capital(answer_label("way", chosen.way))
+    return Outcome(Status.ATTESTED, f"{label}; {_what_it_loses(chosen)}.", facts)
+
+
+def _what_it_loses(path: RollbackPath) -> str:
+    return NOT_NEEDED if path.way == LEAVE_IT else f"loses {path.loses}"
 
 
 def ways_back(context: StepContext) -> tuple[RollbackPath, ...]:

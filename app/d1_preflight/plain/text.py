@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from difflib import unified_diff
 from itertools import islice
 
-from d1_preflight.core.checklist.answers import answer_label
 from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.checklist.file import shipped_checklist
 from d1_preflight.core.checklist.policy import advice
@@ -21,6 +20,7 @@ from d1_preflight.core.record.safety_facts import (
     RollbackPlanFacts,
     changed_words,
     order_words,
+    rollback_words,
 )
 from d1_preflight.core.recovery.runbook import Scenario
 from d1_preflight.core.remedies.fix import Fix
@@ -207,4 +207,4 @@ def _changes(session: Session) -> str:
 
 def _rollback_path(session: Session) -> str:
     plan = RollbackPlanFacts.from_attempt(session.attempt(RollbackPlanFacts.step))
-    return clean(answer_label("way", plan.chosen)) or "not decided"
+    return clean(rollback_words(plan)) or "not decided"

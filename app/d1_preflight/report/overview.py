@@ -6,7 +6,7 @@ The signed summary keeps its own form; this stands before it in `show` alone.
 import posixpath
 from collections.abc import Iterable, Iterator
 
-from d1_preflight.core.checklist.answers import FIXED_MANUALLY, KEPT, ROLLED_BACK
+from d1_preflight.core.checklist.answers import FIXED_MANUALLY, KEPT, LEAVE_IT, ROLLED_BACK
 from d1_preflight.core.format import duration, plural, timestamp
 from d1_preflight.core.record.apply_facts import NO_GO, CloseFacts, GoFacts
 from d1_preflight.core.record.change_facts import LossesFacts, RehearsalFacts, SchemaChange
@@ -20,6 +20,7 @@ from d1_preflight.core.record.safety_facts import (
     RollbackPlanFacts,
 )
 from d1_preflight.core.summary.changed_rows import ChangedTable, changed_tables
+from d1_preflight.core.summary.form import LABELLED_FORM
 from d1_preflight.core.summary.summary import Summary
 from d1_preflight.core.summary.text import joined, sentence
 from d1_preflight.core.summary.verdict import closed_attempt, verdict_of
@@ -49,8 +50,15 @@ class Undo:
 
 def overview(summary: Summary, record: Record, missing: str = "") -> Summary:
     """The summary with another headline, and what is asked first before its own facts."""
-    facts = (pair for pair in summary.facts if pair[0] != _UNDO or not undoing(record))
+    in_table = bool(undoing(record)) and not _says_none_needed(summary, record)
+    facts = (pair for pair in summary.facts if pair[0] != _UNDO or not in_table)
     return replace(summary, verdict=headline(record, missing), facts=(*asked_first(record), *facts))
+
+
+def _says_none_needed(summary: Summary, record: Record) -> bool:
+    """Whether the summary's own line says that no rollback is needed, which no table does."""
+    plan = record.last_facts(RollbackPlanFacts)
+    return plan.chosen == LEAVE_IT and summary.form >= LABELLED_FORM
 
 
 def headline(record: Record, missing: str = "") -> str:
@@ -75,7 +83,8 @@ def undoing(record: Record) -> tuple[Undo, ...]:
     if closed is not None and CloseFacts.from_attempt(closed).end != KEPT:
         return ()
     plan = record.last_facts(RollbackPlanFacts)
-    ways = sorted(plan.ways, key=lambda way: way.way != plan.chosen)
+    acts = (way for way in plan.ways if way.way != LEAVE_IT)  # that one undoes nothing
+    ways = sorted(acts, key=lambda way: way.way != plan.chosen)
     until = _until(record)
     return tuple(
         Undo(

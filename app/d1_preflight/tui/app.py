@@ -169,9 +169,9 @@ class PreflightApp(App[None]):
         self._board.reload()
 
     @on(messages.Submitted)
-    def _submitted(self, event: messages.Submitted) -> None:
+    async def _submitted(self, event: messages.Submitted) -> None:
         if self._session and self._wizard:
-            self._step_worker.start(self._session, self._wizard, event)
+            await self._step_worker.start(self._session, self._wizard, event)
 
     @on(messages.WaiveAsked)
     async def _waived(self, event: messages.WaiveAsked) -> None:

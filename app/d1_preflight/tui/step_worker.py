@@ -51,7 +51,7 @@ class StepWorker:
         """Whether a step runs."""
         return bool(self.running_step.steps)
 
-    def start(self, session: Session, wizard: WizardScreen, asked: Submitted) -> None:
+    async def start(self, session: Session, wizard: WizardScreen, asked: Submitted) -> None:
         """Perform the step in the App's worker, beside what runs where nothing is in its way."""
         if not self.is_walking:
             self.running_step.begin(asked.step)
@@ -59,6 +59,7 @@ class StepWorker:
         elif self._side is not None and not self.running_step.holds(asked.step):
             self._side.ask(asked.step, asked.raw)
             self.running_step.answered = self._side.waiting
+            await wizard.took_answer()
 
     def _set_off(self, session: Session, wizard: WizardScreen, asked: Submitted | None) -> None:
         wizard.unattended.begin()

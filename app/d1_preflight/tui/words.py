@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from d1_preflight.core.checklist.checklist import ACTS, Effect, Step
+from d1_preflight.core.checklist.checklist import Effect, Step
 from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.format import elapsed
 from d1_preflight.core.record.change_facts import ClassFacts
@@ -47,11 +47,11 @@ def is_looking(session: "Session", step: Step) -> bool:
 
 
 def is_asked(session: "Session", step: Step, running: RunningStep) -> bool:
-    """Whether the step's questions are shown; while another step runs, those of no act."""
-    if running.runs(step) or step.id in running.answered or session.closed:
+    """Whether the step's questions are shown; none whose answer could not be taken now."""
+    if running.holds(step) or step.id in running.answered or session.closed:
         return False
     is_open = not session.status_of(step).is_answered and not session.blockers(step)
-    return is_open and step.id != "go" and not (running.step and step.id in ACTS)
+    return is_open and step.id != "go"
 
 
 def is_next(session: "Session", step: Step, step_id: str) -> bool:
@@ -157,11 +157,12 @@ def key_bar(
     asked: list[Key],
     *,
     by_itself: bool,
+    goes_on: bool = False,
     scrolls: bool = False,
 ) -> KeyWords:
     """The keys of a step now; `asked` are those of its question, where the keys go there.
 
-    `scrolls`: the keys go to the output.
+    `goes_on`: Enter also begins what goes by itself. `scrolls`: the keys go to the output.
     """
     words, danger = primary(session, step)
     if asked:
@@ -170,6 +171,9 @@ def key_bar(
     if running.steps:
         return _beside_running(step, running, (key, words), scrolls=scrolls)
     others = keys(session, step, by_itself=by_itself)
+    if goes_on:
+        words += " and go on"
+        others.sort(key=lambda key: key[0] != "s")  # the way out of it is said beside it
     if scrolls:
         moved = {"↑↓": "scroll", "Esc": "other keys"}
         told = [(name, moved[name]) for name in moved]
@@ -281,14 +285,18 @@ def _seconds(session: "Session", step: Step) -> int:
     return int((now - next(started, now)).total_seconds())
 
 
-def verdict(session: "Session", step: Step, last: Attempt | None, *, runs: bool) -> Content:
+def verdict(session: "Session", step: Step, last: Attempt | None, running: RunningStep) -> Content:
     """The last result, then the shown step with its state."""
     lines: list[Content] = []
     if last is not None and last.step != step.id and last.status is not Status.RUNNING:
-        lines.append(_result(last.status, last.words))
+        lines.append(_result(last.status, f"{_short(session, last)}: {last.words}"))
+    runs = running.runs(step)
     status = Status.RUNNING if runs else session.status_of(step)
     attempt = session.attempt(step.id)
-    if status is Status.PENDING:
+    if step.id in running.answered:
+        lines.append(Content.assemble(("◐ answered  ", ACCENT), (step.title, STRONG)))
+        lines.append(Content.styled(f"Waits until this ends: {named(running)}.", QUIET))
+    elif status is Status.PENDING:
         lines.append(Content.assemble((f"{marked(status)}  ", QUIET), (step.title, STRONG)))
         fallen, stale = session.record.last(step.id), session.staleness(step)
         if stale:
@@ -307,6 +315,12 @@ def verdict(session: "Session", step: Step, last: Attempt | None, *, runs: bool)
             Content.assemble((f"{marked(status)}  ", ink_of(status)), (step.title, STRONG))
         )
     return Content("\n").join(lines)
+
+
+def _short(session: "Session", attempt: Attempt) -> str:
+    """What the rail calls the attempt's step: its result stands over another one's question."""
+    known = session.checklist.has(attempt.step)
+    return session.checklist.step(attempt.step).short if known else attempt.step
 
 
 def _result(status: Status, words: str, title: str = "") -> Content:

@@ -12,6 +12,9 @@ NO_WORKER = "no code goes along"
 LEAVE_IT = "leave it"
 """The stored rollback path of a migration that needs none."""
 
+NOT_NEEDED = "none needed, leaving it applied loses nothing"
+"""What is said of that rollback path, after a name such as "rollback"."""
+
 DATABASE_FIRST = "database first, then Worker"
 WORKER_FIRST = "Worker first, then database"
 EXPAND_AND_CONTRACT = "expand and contract, in two releases"

@@ -1,7 +1,13 @@
 """Facts of sections 3 and 4: counts, backup and its proof, bookmark, rollback plan."""
 
-from d1_preflight.core.checklist.answers import WORKER_FIRST, Order, answer_label
-from d1_preflight.core.format import count, plural
+from d1_preflight.core.checklist.answers import (
+    LEAVE_IT,
+    NOT_NEEDED,
+    WORKER_FIRST,
+    Order,
+    answer_label,
+)
+from d1_preflight.core.format import count, duration, plural
 from d1_preflight.core.record.change_facts import (
     CopiedTable,
     RehearsalFacts,
@@ -162,6 +168,18 @@ class RollbackPlanFacts(StepFacts):
     ways: tuple[RollbackPath, ...] = NO_ITEMS
     chosen: str = NO_TEXT
     matrix: tuple[RollbackScenario, ...] = NO_ITEMS
+
+
+def rollback_words(plan: RollbackPlanFacts) -> str:
+    """The rollback path to use first, its duration and its loss; "" where none was chosen."""
+    if plan.chosen == LEAVE_IT:
+        return NOT_NEEDED
+    label = answer_label("way", plan.chosen)
+    for path in plan.ways:
+        if path.way == plan.chosen:
+            took = f", {duration(path.takes_ms)} locally" if path.takes_ms else ""
+            return f"{label}{took}, loses {path.loses or 'nothing'}"
+    return label
 
 
 class RevisionProposal(FactGroup):

@@ -13,7 +13,9 @@ GROUPED_FORM = 4
 """What failed more than once at one step is one line."""
 ROWS_FORM = 5
 """A row with changed values counts once, also where some of them became NULL."""
-PRESENT_FORM = ROWS_FORM
+LABELLED_FORM = 6
+"""A rollback path that needs nothing done stands in the words that people chose it by."""
+PRESENT_FORM = LABELLED_FORM
 _FIRST_FORM = 1
 
 

@@ -1,6 +1,13 @@
 """How a migration can be undone, or that it was: the path, what it loses, backup and bookmark."""
 
-from d1_preflight.core.checklist.answers import FIXED_MANUALLY, KEPT, ROLLED_BACK
+from d1_preflight.core.checklist.answers import (
+    FIXED_MANUALLY,
+    KEPT,
+    LEAVE_IT,
+    NOT_NEEDED,
+    ROLLED_BACK,
+    answer_label,
+)
 from d1_preflight.core.format import plural, timestamp
 from d1_preflight.core.record.apply_facts import CloseFacts
 from d1_preflight.core.record.change_facts import RehearsalFacts
@@ -15,7 +22,7 @@ from d1_preflight.core.record.safety_facts import (
     RollbackPlanFacts,
     changed_words,
 )
-from d1_preflight.core.summary.form import SPLIT_FORM
+from d1_preflight.core.summary.form import LABELLED_FORM, SPLIT_FORM
 from d1_preflight.core.summary.text import sentence
 from d1_preflight.core.summary.verdict import closed_attempt
 
@@ -58,6 +65,8 @@ def down_file(record: Record) -> str:
 
 def _path(chosen: str, way: RollbackPath, form: int) -> str:
     """The path with its command, where that is one to be typed."""
+    if form >= LABELLED_FORM and chosen == LEAVE_IT:
+        return f"{answer_label('way', chosen)}: {NOT_NEEDED}"
     has_command = form > 1 and 0 < len(way.command) <= _LONGEST_COMMAND
     more = (way.command if has_command else "", f"loses {way.loses}" if way.loses else "")
     told = "; ".join(part for part in more if part)

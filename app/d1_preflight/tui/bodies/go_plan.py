@@ -1,6 +1,5 @@
 """The plan that GO signs: what it loses first, then how it is undone, then what exactly it is."""
 
-from d1_preflight.core.checklist.answers import answer_label
 from d1_preflight.core.format import duration, plural, short_hash
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, TableChange
 from d1_preflight.core.record.safety_facts import (
@@ -10,6 +9,7 @@ from d1_preflight.core.record.safety_facts import (
     RollbackPlanFacts,
     changed_words,
     order_words,
+    rollback_words,
 )
 from d1_preflight.tui.bodies import adoption
 from d1_preflight.tui.bodies.schema_diff import differences
@@ -118,9 +118,4 @@ def _values(table: TableChange, rehearsed: RehearsalFacts) -> str:
 
 
 def _rollback_path(plan: RollbackPlanFacts) -> Cell:
-    for path in plan.ways:
-        if path.way == plan.chosen:
-            took = f", {duration(path.takes_ms)} locally" if path.takes_ms else ""
-            label = answer_label("way", path.way)
-            return f"{label}{took}, loses {path.loses or 'nothing'}"
-    return plan.chosen or ("? not decided", WAIVED)
+    return rollback_words(plan) or ("? not decided", WAIVED)

@@ -14,6 +14,7 @@ from d1_preflight.tui.widgets.panes import PANES, beside
 from d1_preflight.tui.widgets.tables import Cell, Column, table
 
 _KEPT, _BROAD = 10, 150
+_ROWS_SHARE = 0.6  # so that the bars have room from the breadth at which there are two panes
 _COPY = (Column("table"), Column("rows", right=True), Column("bytes", right=True))
 REHEARSAL = (
     Column("table"),
@@ -32,14 +33,14 @@ def body(view: View, width: int) -> Content:
     """The copy, then the rehearsal; the schema's changes and the time below."""
     copied, rehearsed = view.facts(CopyFacts), view.facts(RehearsalFacts)
     blocks: list[Content] = []
-    if not copied.is_empty and copied.of is None:
+    if copied.rows is not None and copied.of is None:
         blocks.append(_copied(view, copied))
     if rehearsed.tables:
         analysis = view.session.analysis
         drawn = differences(rehearsed.schema, view.session.migration, analysis.effects)
         blocks += _found(rehearsed.tables, drawn, width)
         blocks.append(_times(rehearsed))
-    elif not copied.is_empty:
+    elif copied.tables or copied.of is not None:
         lines = [(found.table, count(found.rows), size(found.bytes)) for found in copied.tables]
         so_far = reading(copied.reading, len(copied.tables), copied.of)
         blocks += [so_far, table(_COPY, lines, width)]
@@ -66,7 +67,7 @@ def _found(
         return schema_block(drawn, room)
 
     if width >= _BROAD and drawn:
-        yield beside(rows, schema, width)
+        yield beside(rows, schema, width, _ROWS_SHARE)
     else:
         yield from (rows(width), schema(width))
 

@@ -4,7 +4,7 @@ from itertools import takewhile
 
 from textual.content import Content
 
-from d1_preflight.core.checklist.answers import NO_WORKER, answer_label
+from d1_preflight.core.checklist.answers import LEAVE_IT, NO_WORKER, answer_label
 from d1_preflight.core.format import duration, plural
 from d1_preflight.core.record.safety_facts import (
     DeployOrderFacts,
@@ -67,8 +67,9 @@ def _ways(plan: RollbackPlanFacts, width: int) -> Content:
             f"{'✎ ' if chosen else '  '}{answer_label('way', path.way)}",
             STRONG if chosen else "",
         )
-        took = "–" if path.takes_ms is None else duration(path.takes_ms)
-        lines.append((name, took, path.loses))
+        took = duration(path.takes_ms) if path.takes_ms else "–"
+        loses = "nothing, it stays applied" if path.way == LEAVE_IT else path.loses
+        lines.append((name, took, loses))
     return table(_WAYS, lines, width)
 
 

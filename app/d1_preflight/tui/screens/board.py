@@ -212,8 +212,12 @@ class BoardScreen(Screen[None]):
         self._shown = tuple(row for row in rows if all(_has(row, word) for word in words))
         self._draw()
         names = [row.name for row in self._shown]
-        at = names.index(chosen) if chosen in names else _first_pending(self._shown)
-        table.move_to(at)
+        at = names.index(chosen) if chosen in names else _likely_next(self._shown)
+        if at is None and self._is_reading and not table.touched:
+            table.choose_none()
+        else:
+            table.move_to(len(names) - 1 if at is None else at)
+        self._draw_keys()
 
     def _chosen(self) -> str:
         """The selected migration: the requested one, else the operator's choice, else any."""
@@ -252,7 +256,8 @@ class BoardScreen(Screen[None]):
             return
         several = len(self._header.databases) > 1
         keys = _keys(several=several, may_adopt=self._may_adopt, narrowed=field.display)
-        bar.tell(("Enter", "open") if self._shown else ("", ""), keys)
+        first = ("Enter", "open") if self._row else ("↑↓", "choose") if self._shown else ("", "")
+        bar.tell(first, keys)
 
     def _draw_place(self, width: int) -> None:
         header = self._header
@@ -337,8 +342,8 @@ def _has(row: BoardRow, word: str) -> bool:
     )
 
 
-def _first_pending(rows: tuple[BoardRow, ...]) -> int:
-    """Where the cursor begins; while the ledger is not read, where one is most likely to go on."""
+def _likely_next(rows: tuple[BoardRow, ...]) -> int | None:
+    """The first pending row, else where a record is open; None where nothing is known of either."""
     waiting = [i for i, row in enumerate(rows) if Remote.PENDING in (row.remote, row.remembered)]
     begun = [i for i, row in enumerate(rows) if row.mark == MARKS[Status.RUNNING]]
-    return next(iter((*waiting, *begun)), max(len(rows) - 1, 0))
+    return next(iter((*waiting, *begun)), None)

@@ -1,7 +1,6 @@
 """The wizard: walks one session; shows it in the frame and hands on what the operator asks."""
 
 from datetime import tzinfo
-from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -37,6 +36,26 @@ from d1_preflight.tui.widgets.rail import Rail
 from d1_preflight.unattended import Unattended
 
 _FRAME = 1 / 20
+_BINDINGS: list[BindingType] = [
+    ("enter", "primary", "do what the footer names first"),
+    ("up,k", "look(-1)", "previous step"),
+    ("down,j", "look(1)", "next step"),
+    ("pageup", "page(-1)", "page up"),
+    ("pagedown,space", "page(1)", "page down"),
+    ("f", "finding", "unfold the next finding"),
+    ("o", "output", "show or hide the output"),
+    ("e", "edit", "edit the file"),
+    ("h", "header", "write the header"),
+    ("p", "fix", "show the proved rewrite"),
+    ("w", "waive", "waive the step"),
+    ("d", "browse(0)", "open the D1 dashboard"),
+    ("W", "browse(-1)", "open the Worker's metrics page"),
+    ("x", "stop", "stop waiting"),
+    ("s", "pace", "step by step, or automatic"),
+    ("r", "again", "repeat the step"),
+    ("A", "primary(True)", "apply"),
+    ("escape,b", "board", "back to the board"),
+]
 
 
 def ask_waiver(screen: Screen[None], step: Step, offered: str) -> None:
@@ -58,26 +77,7 @@ class WizardScreen(ReadingScreen):
     """Shows the session and hands on what the operator asks; it decides nothing."""
 
     AUTO_FOCUS = ""
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("enter", "primary", "do what the footer names first"),
-        ("up,k", "look(-1)", "previous step"),
-        ("down,j", "look(1)", "next step"),
-        ("pageup", "page(-1)", "page up"),
-        ("pagedown,space", "page(1)", "page down"),
-        ("f", "finding", "unfold the next finding"),
-        ("o", "output", "show or hide the output"),
-        ("e", "edit", "edit the file"),
-        ("h", "header", "write the header"),
-        ("p", "fix", "show the proved rewrite"),
-        ("w", "waive", "waive the step"),
-        ("d", "browse(0)", "open the D1 dashboard"),
-        ("W", "browse(-1)", "open the Worker's metrics page"),
-        ("x", "stop", "stop waiting"),
-        ("s", "pace", "step by step, or automatic"),
-        ("r", "again", "repeat the step"),
-        ("A", "primary(True)", "apply"),
-        ("escape,b", "board", "back to the board"),
-    ]
+    BINDINGS = _BINDINGS
 
     def __init__(self, session: Session, running_step: RunningStep, zone: tzinfo | None) -> None:
         super().__init__()
@@ -112,14 +112,25 @@ class WizardScreen(ReadingScreen):
     async def performed(self, attempt: Attempt | None) -> None:
         """A step ended: show what it found, and go on to what is next, unless one looks around."""
         self._last = attempt
+        question = self.query_one(Frame).question
         ended = attempt is not None and attempt.step == self._step.id
         self._stays = self._stays and not ended
+        # Under a question nothing moves: the next key is meant for what was read.
+        reads = question.asking is not None and not ended
         if attempt is not None and attempt.status.is_answered:
             answered = self._running_step.answered
-            self._step = self.unattended.following(self._step, answered, stays=self._stays)
-        elif attempt is not None and not self.query_one(Frame).question.is_being_answered:
+            stays = self._stays or reads
+            self._step = self.unattended.following(self._step, answered, stays=stays)
+        elif attempt is not None and not reads:
             self._step = self._session.checklist.step(attempt.step)
         await self.redraw(anew=ended)
+
+    async def took_answer(self) -> None:
+        """An answer waits for its turn: show that, and go on to what else is asked."""
+        if self.unattended.has_begun:
+            waiting = self._running_step.answered
+            self._step = self.unattended.following(self._step, waiting, stays=self._stays)
+        await self.redraw()
 
     async def refresh_files(self) -> None:
         """The files may have changed: go back to the first step that lost its answer."""
@@ -161,7 +172,13 @@ class WizardScreen(ReadingScreen):
         asked = question.keys(words_of.verb(self._step)) if question.has_keys else []
         running, scrolls = self._running_step, isinstance(self.focused, OutputPane)
         bar = words_of.key_bar(
-            self._session, self._step, running, asked, by_itself=by_itself, scrolls=scrolls
+            self._session,
+            self._step,
+            running,
+            asked,
+            by_itself=by_itself,
+            goes_on=self.unattended.is_set_off_by(self._step),
+            scrolls=scrolls,
         )
         self.query_one(KeyBar).tell(bar.primary, bar.keys, danger=bar.danger)
 

@@ -13,6 +13,7 @@ from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.lines import ChoiceView
 
 WIDE = 90
+_NOWHERE = -1
 _NUMBER, _CLASS, _REMOTE, _RECORD, _LEAST = 5, 15, 10, 23, 16
 
 
@@ -26,10 +27,28 @@ class BoardTable(ChoiceView):
         super().__init__(id=id)
         self.touched = False
 
-    def action_move(self, by: int) -> None:
-        """Move; from now on the cursor stays where the operator put it."""
+    def choose(self, index: int) -> None:
+        """From now on the cursor stays where the operator put it."""
         self.touched = True
-        super().action_move(by)
+        super().choose(index)
+
+    def action_move(self, by: int) -> None:
+        """Move; where no row is chosen yet, from the newest."""
+        self.choose((len(self._lines) - (by > 0) if self.cursor < 0 else self.cursor) + by)
+
+    def choose_none(self) -> None:
+        """No row has the cursor, as long as nobody knows which is next; the newest are in sight."""
+        self.cursor = _NOWHERE
+        self.scroll_end(animate=False)
+        self.refresh()
+        self.moved()
+
+    def on_resize(self) -> None:
+        """The cursor stays in sight, or the newest rows."""
+        if self.cursor < 0:
+            self.scroll_end(animate=False)
+        else:
+            super().on_resize()
 
     class Opened(Message):
         """The cursor's row was clicked."""

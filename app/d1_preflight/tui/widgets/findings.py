@@ -12,29 +12,56 @@ from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.lines import LineView
 
 INKS = {Severity.BLOCKING: DANGER, Severity.WARNING: STRONG, Severity.NOTE: QUIET}
+_INSTEAD, _JOINTS = "Instead  ", "_.,(/"
+_ROOMY, _LEAST = 40, 20
 _MARKS = {Severity.BLOCKING: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
 
 
 def advice(finding: Finding, room: int) -> list[Content]:
     """What happens, what to write instead, and what the file says about it."""
-    words = [Content(line) for line in wrap(finding.message or finding.title, room)]
+    words = [Content(line) for line in folded(finding.message or finding.title, room)]
     instead = [Content(line) for line in _instead(finding.instead, room)]
     said = {"allowed": finding.allowed, "declared": finding.declared}
     answered = [
         Content(line)
         for word, reason in said.items()
         if reason
-        for line in wrap(f"{word} in the file: {reason}", room)
+        for line in folded(f"{word} in the file: {reason}", room)
     ]
     return [*words, *instead, *answered]
 
 
 def _instead(steps: Sequence[str], room: int) -> Iterator[str]:
+    if steps and room < _ROOMY:  # a line of its own: the steps need the breadth
+        yield _INSTEAD.rstrip()
+    before = _INSTEAD if room >= _ROOMY else "  "
+    indent = len(before) + 2
     for number, step in enumerate(steps, start=1):
-        first = "Instead  " if number == 1 else " " * 9
-        wrapped = wrap(step, max(room - 11, 20)) or [""]
-        yield f"{first}{number} {wrapped[0]}"
-        yield from (f"{' ' * 11}{line}" for line in wrapped[1:])
+        first, *rest = [*folded(step, max(room - indent, _LEAST))] or [""]
+        yield f"{before if number == 1 else ' ' * len(before)}{number} {first}"
+        yield from (f"{' ' * indent}{line}" for line in rest)
+
+
+def folded(words: str, room: int) -> Iterator[str]:
+    """Lines of whole words; one that is too long breaks where its parts meet, if it has any."""
+    line = ""
+    for word in words.split():
+        longer = f"{line} {word}" if line else word
+        if len(longer) > room:
+            yield from [line] * bool(line)
+            *full, longer = _parts(word, room)
+            yield from full
+        line = longer
+    yield from [line] * bool(line)
+
+
+def _parts(word: str, room: int) -> Iterator[str]:
+    while len(word) > room:
+        joint = max(word.rfind(sign, room // 3, room) for sign in _JOINTS) + 1
+        cut = joint or room
+        yield word[:cut]
+        word = word[cut:]
+    yield word
 
 
 class FindingsPane(LineView, can_focus=False):
@@ -92,5 +119,7 @@ class FindingsPane(LineView, can_focus=False):
         if here or finding.blocks:
             shown += [Content.assemble("  ", line) for line in advice(finding, room - 2)]
         elif finding.title:
-            shown += [Content.styled(f"  {line}", QUIET) for line in wrap(finding.title, room - 2)]
+            shown += [
+                Content.styled(f"  {line}", QUIET) for line in folded(finding.title, room - 2)
+            ]
         return [*shown, Content("")]

@@ -92,8 +92,7 @@ class Frame(Horizontal):
         running, self.view = self._running_step, view
         self._draw_output(view)
         self.query_one(Rail).show(view, running.steps)
-        runs = running.runs(view.step)
-        verdict = words_of.verdict(view.session, view.step, last, runs=runs)
+        verdict = words_of.verdict(view.session, view.step, last, running)
         self.query_one("#verdict", StillText).show(verdict)
         self.set_class(self.question.display, "asking")
         self.query_one("#facts").set_class(view.shows_sql, "brief")

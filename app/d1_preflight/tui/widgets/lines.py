@@ -78,7 +78,11 @@ class ChoiceView(LineView):
 
     def action_move(self, by: int) -> None:
         """Move the cursor; the ends are walls."""
-        self.move_to(self.cursor + by)
+        self.choose(self.cursor + by)
+
+    def choose(self, index: int) -> None:
+        """The operator puts the cursor on a line."""
+        self.move_to(index)
 
     def move_to(self, index: int) -> None:
         """Put the cursor on a line."""
@@ -95,7 +99,7 @@ class ChoiceView(LineView):
         if index == self.cursor:
             self.clicked()
         else:
-            self.action_move(index - self.cursor)
+            self.choose(index)
 
     def clicked(self) -> None:
         """The current line was clicked."""

@@ -82,9 +82,16 @@ class QuestionPanel(VerticalScroll, can_focus=False):
     def _follows(self, prompt: Prompt) -> str:
         """What comes after the question; "" where its answer is the last."""
         rest = [other for other in self._left if other is not prompt]
-        if any(other.after == prompt.key and not other.otherwise for other in self._prompts):
+        depends = [other for other in self._prompts if other.after == prompt.key]
+        if any(not other.otherwise and not other.only for other in depends):
             return "next question"
-        return "next question" if any(map(self._is_certain, rest)) else "answer" if rest else ""
+        return (
+            "next question"
+            if any(map(self._is_certain, rest))
+            else "answer"
+            if rest or depends
+            else ""
+        )
 
     def _is_certain(self, prompt: Prompt) -> bool:
         """Whether no answer to come spares the question."""
