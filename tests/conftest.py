@@ -30,6 +30,8 @@ os.environ["PREFLIGHT_NO_CACHE"] = "1"  # a test's verdicts are none of this use
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+RARELY = (100_000, 20, 20)
+"""How many new objects a search for garbage waits for: a test leaves little, and soon ends."""
 MEMORY_DISK, MEMORY_DISK_BYTES = Path("/dev/shm"), 4 << 30  # noqa: S108 - pytest makes its own in it
 
 
@@ -73,6 +75,7 @@ def pytest_collection_finish() -> None:
     """Let no search for garbage go through what the collection made: it stays to the end."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*RARELY)
 
 
 def _leave_out_matrix(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -19,6 +19,7 @@ from textual.css.types import CSSLocation
 from textual.screen import Screen
 
 _IDLE_S = 1 / 250
+_REFRESH_S = 1 / 350  # below the idle time, as 1/60 s is below Textual's own
 _BUSY_SHARE = 1 / 20  # as Textual has it
 
 
@@ -64,6 +65,7 @@ def be_cheap() -> None:
     """Make the screens of this process so."""
     screen.Compositor = Unpainted  # type: ignore[attr-defined]  # a screen makes its own there
     app.Stylesheet = SharedStylesheet  # type: ignore[attr-defined]  # an app makes its own there
+    screen.UPDATE_PERIOD = _REFRESH_S  # type: ignore[misc]
     _wait.SLEEP_GRANULARITY = _IDLE_S
     _wait.SLEEP_IDLE = _IDLE_S * _BUSY_SHARE
 
