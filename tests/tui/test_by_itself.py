@@ -460,3 +460,22 @@ async def test_a_failure_beside_a_question_is_said_above_it_and_shown_after_the_
     assert "What will users gain" in asked
     assert "✗ failed  copy: Too many rows." in asked
     assert "Enter copy the target again" in failed
+
+
+async def test_questions_come_in_the_order_of_the_path_beside_what_only_reads() -> None:
+    session = by_itself()
+    session.hold, session.holds = asyncio.Event(), frozenset({"copied"})
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await running(pilot, "copied")
+        await pilot.press(*"made again", "enter")
+        while state(session, "findings") is not Status.ATTESTED:
+            await drawn(pilot)
+        await drawn(pilot)
+        asked = footer(app)
+        session.hold.set()
+        await settle(pilot)
+
+    assert asked.startswith("Enter confirm the class")

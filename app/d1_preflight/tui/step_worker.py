@@ -59,7 +59,8 @@ class StepWorker:
         elif self._side is not None and not self.running_step.holds(asked.step):
             self._side.ask(asked.step, asked.raw)
             self.running_step.answered = self._side.waiting
-            await wizard.took_answer()
+            if not wizard.unattended.is_free(asked.step):  # else it begins at once
+                await wizard.took_answer()
 
     def _set_off(self, session: Session, wizard: WizardScreen, asked: Submitted | None) -> None:
         wizard.unattended.begin()
