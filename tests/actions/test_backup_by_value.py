@@ -127,15 +127,20 @@ async def test_a_table_that_is_not_restored_identically_fails_the_proof(
 
 
 @pytest.mark.parametrize(
-    ("export", "dump", "words"), [(False, "", "there is no export"), (True, "it broke", "it broke")]
+    ("export", "dump", "said", "words"),
+    [
+        (False, "", "There is no export.", "There is no export."),
+        (True, "it broke", "Partial export: it broke.", "it broke"),
+        (True, "no such table: main.u", "Partial export: needs table u.", "needs table u"),
+    ],
 )
 async def test_an_export_that_does_not_load_is_said_beside_the_proof(
-    tmp_path: Path, words: str, dump: str, *, export: bool
+    tmp_path: Path, said: str, words: str, dump: str, *, export: bool
 ) -> None:
     outcome = await prove_backup(context_of(Backup(tmp_path, dump=dump), export=export))
 
     assert outcome.status is Status.PROVED
-    assert outcome.words.endswith(f". Partial export: {words}")
+    assert outcome.words.endswith(f"value for value. {said}")
     facts = cast("RestoreFacts", outcome.facts)
     assert (facts.export_loads, facts.export_words) == (False, words)
 

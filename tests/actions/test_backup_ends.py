@@ -146,7 +146,7 @@ async def test_an_export_that_fails_leaves_the_backup_and_is_said(
 
     proof = await bench.step("restored")
     assert proof.status is Status.PROVED
-    assert proof.words.endswith("Partial export: there is no export")
+    assert proof.words.endswith("There is no export.")
     assert proof.facts["export_loads"] is False
 
 

@@ -1,6 +1,7 @@
 """Section 3: counts and backs up rows, restores them as proof, and captures a bookmark."""
 
 import asyncio
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -56,6 +57,8 @@ from d1_preflight.core.target.wrangler_output import explain_failure
 from d1_preflight.disk import writing
 
 _EXPORT_TIMEOUT_S = 1800.0
+_NO_EXPORT = "There is no export."
+_MISSING = re.compile(r"no such table: (?:main\.)?(.+)")
 _BLOCKS = "D1 answers nothing else while it exports"
 
 
@@ -243,7 +246,7 @@ async def prove_backup(context: StepContext) -> Outcome:
     kept = f"{plural(total, 'row')} in {plural(len(tables), 'table')}"
     words = f"{kept} restored, identical value for value."
     if loads:
-        words += f" Partial export: {loads}"
+        words += f" {loads}" if loads == _NO_EXPORT else f" Partial export: {loads}."
     return Outcome(Status.PROVED, words, facts)
 
 
@@ -300,10 +303,11 @@ def _compared(environment: Environment, copy: RowCopy) -> RestoredTable:
 async def _export_loads(context: StepContext) -> str:
     export = context.facts(BackupFacts).export
     if export is None or not export.file:
-        return "there is no export"
+        return _NO_EXPORT
     dump = context.environment.project.root / export.file
     persist = Folder.RESTORE.of(context.environment) / "export"
-    return await asyncio.to_thread(context.environment.local.load_dump, persist, dump)
+    told = await asyncio.to_thread(context.environment.local.load_dump, persist, dump)
+    return _MISSING.sub(r"needs table \1", told)
 
 
 async def count_rows(context: StepContext) -> Outcome:

@@ -11,10 +11,11 @@ from d1_preflight.core.schema.schema import tables_of
 from d1_preflight.core.target.reading_cost import WalkCost, size_statements, walk_cost
 
 _FREE_ROWS = "free_rows"
+_COUNTED = "Each table's ids are counted from the first to the last, gaps too."
 _TOO_MUCH = (
-    "Not started: once the day's rows are used up, production's queries fail until midnight UTC. "
-    'On a paid plan, set [account] plan = "paid" in preflight.toml. Otherwise apply it with '
-    "wrangler alone, or delete old rows first."
+    f"{_COUNTED} Not started: once the day's rows are used up, production's queries fail until "
+    'midnight UTC. On a paid plan, set [account] plan = "paid" in preflight.toml. Otherwise '
+    "apply it with wrangler alone, or delete old rows first."
 )
 
 
@@ -24,7 +25,8 @@ def cost_prompts(context: StepContext) -> Sequence[Prompt]:
     if not _is_free(context) or cost is None or not cost.asks_first or cost.is_too_much:
         return ()
     label = "Read that much of the free plan's day?"
-    return (Prompt("free_rows", PromptKind.CONFIRM, label, help=f"This walk reads {cost.words}."),)
+    help_ = f"This walk reads {cost.words}. {_COUNTED}"
+    return (Prompt("free_rows", PromptKind.CONFIRM, label, help=help_),)
 
 
 async def stopped_by_plan(context: StepContext) -> Outcome | None:
