@@ -117,7 +117,7 @@ def judge_hard(ledger: Ledger) -> Iterator[Judged]:
                     continue
 
 
-@pytest.fixture(scope="module", params=["a fifth", pytest.param("all", marks=pytest.mark.matrix)])
+@pytest.fixture(scope="module", params=["a fifth", pytest.param("all", marks=pytest.mark.slow)])
 def judged(request: pytest.FixtureRequest) -> list[Judged]:
     in_full = request.param == "all"
     return [

@@ -23,7 +23,7 @@ from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.sql.tokenizer import statements
 
 LONGEST_ARGUMENT = 131_072  # Linux: MAX_ARG_STRLEN
-TABLES, COLUMNS = 40, 60
+TABLES, COLUMNS = 120, 60
 UUID = "a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d"
 
 
