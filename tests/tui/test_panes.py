@@ -280,3 +280,8 @@ async def test_a_long_name_stays_readable_in_the_pane_beside_the_sql() -> None:
     assert "idx_workflow_runs_" in pane
     assert "organization_id_created_at" in pane
     assert "Instead" in pane
+
+
+@pytest.mark.parametrize("room", [-3, 0, 1, 2])
+def test_no_room_at_all_still_ends(room: int) -> None:
+    assert "".join(folded("idx_teams.stripe (id)", room)) == "idx_teams.stripe(id)"

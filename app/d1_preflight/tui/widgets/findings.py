@@ -58,7 +58,7 @@ def folded(words: str, room: int) -> Iterator[str]:
 def _parts(word: str, room: int) -> Iterator[str]:
     while len(word) > room:
         joint = max(word.rfind(sign, room // 3, room) for sign in _JOINTS) + 1
-        cut = joint or room
+        cut = max(joint or room, 1)  # a breadth of nothing ends, too
         yield word[:cut]
         word = word[cut:]
     yield word
