@@ -17,10 +17,10 @@ from d1_preflight.adapters.beside import Processes
 from d1_preflight.adapters.code_cache import CodeCache
 from d1_preflight.adapters.configuration import find_config, read_config
 from d1_preflight.adapters.git.door import Git, git_around
+from d1_preflight.adapters.git.proposed_revisions import proposed_revisions
 from d1_preflight.adapters.git.revision_tree import (
     RevisionTree,
     merge_base,
-    proposed_revisions,
     revision_tree,
     tree_of_commit,
 )
