@@ -44,7 +44,7 @@ def _instead(steps: Sequence[str], room: int) -> Iterator[str]:
 
 def folded(words: str, room: int) -> Iterator[str]:
     """Lines of whole words; one that is too long breaks where its parts meet, if it has any."""
-    line = ""
+    line, room = "", max(room, 1)  # a breadth of nothing ends, too
     for word in words.split():
         longer = f"{line} {word}" if line else word
         if len(longer) > room:
@@ -58,7 +58,7 @@ def folded(words: str, room: int) -> Iterator[str]:
 def _parts(word: str, room: int) -> Iterator[str]:
     while len(word) > room:
         joint = max(word.rfind(sign, room // 3, room) for sign in _JOINTS) + 1
-        cut = max(joint or room, 1)  # a breadth of nothing ends, too
+        cut = joint or room
         yield word[:cut]
         word = word[cut:]
     yield word
