@@ -12,6 +12,7 @@ APP = Path(__file__).resolve().parents[2] / "app" / "d1_preflight"
 READS = re.compile(r"\.read_(?:text|bytes)\(|\.open\(\"r?b\"\)|os\.O_RDONLY")
 OURS = {
     "adapters/system.py": "the id of this boot, which the kernel writes",
+    "adapters/work_limit.py": "what the kernel writes of this process",
     "adapters/regular_file.py": "the one that reads",
     "adapters/git/door.py": ".git, which no pull request brings: 4,096 bytes of it",
     "adapters/code_cache.py": "the cache, and files that were found as regular",

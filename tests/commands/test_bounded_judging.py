@@ -1,5 +1,7 @@
 """A file that cannot be judged in time holds up neither the board nor the wizard."""
 
+import subprocess
+import sys
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -75,3 +77,24 @@ def test_the_limit_is_an_error_with_a_next_step() -> None:
 def test_what_is_quick_is_not_limited() -> None:
     with judging_limit(1), work_limit(9.0):
         pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts what the parent had")
+def test_what_the_parent_had_gives_no_more_memory() -> None:
+    child = """
+from d1_preflight.adapters.work_limit import TooMuchWork, work_limit
+try:
+    with work_limit(megabytes=60):
+        filled = b"x" * (120 << 20)
+        while True:
+            pass
+except TooMuchWork as stopped:
+    print(stopped)
+"""
+    parent = f"""
+import subprocess, sys
+filled = b"x" * (300 << 20)
+subprocess.run((sys.executable, "-c", {child!r}), check=True)
+"""
+    done = subprocess.run((sys.executable, "-c", parent), capture_output=True, text=True, check=True)
+    assert done.stdout == "more than 60 MB of memory\n"

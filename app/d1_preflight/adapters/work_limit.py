@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 from d1_preflight.core.errors import NotJudged
@@ -18,6 +19,7 @@ SECONDS = 4.0
 SECONDS_A_FILE = 0.02
 MEGABYTES = 240
 _BETWEEN_LOOKS = 0.05
+_STATUS = Path("/proc/self/status")
 _UNITS_PER_MEGABYTE = 1024 * 1024 if sys.platform == "darwin" else 1024
 
 
@@ -66,5 +68,13 @@ def judging_limit(files: int = 1) -> Iterator[None]:
 
 
 def _peak() -> float:
-    """The most megabytes this process has had."""
+    """The most megabytes this program has had; elsewhere than on Linux also what came before it.
+
+    `ru_maxrss` starts with what the parent held when it started this program, see getrusage(2):
+    beside a large parent a limit would be reached too late.
+    """
+    with suppress(OSError, StopIteration):
+        lines = _STATUS.read_bytes().splitlines()
+        most = next(line for line in lines if line.startswith(b"VmHWM:"))
+        return int(most.split()[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _UNITS_PER_MEGABYTE
