@@ -44,6 +44,7 @@ def use_memory_disk() -> None:
 
 
 use_memory_disk()
+gc.set_threshold(*RARELY)
 
 # A deadline measures how busy the machine is, not the code.
 settings.register_profile("suite", deadline=None, max_examples=10)
@@ -85,7 +86,6 @@ def pytest_collection_finish() -> None:
     """Let no search for garbage go through what the collection made: it stays to the end."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*RARELY)
 
 
 def _leave_out_matrix(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -96,5 +96,6 @@ import subprocess, sys
 filled = b"x" * (300 << 20)
 subprocess.run((sys.executable, "-c", {child!r}), check=True)
 """
-    done = subprocess.run((sys.executable, "-c", parent), capture_output=True, text=True, check=True)
+    argv = (sys.executable, "-c", parent)
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
     assert done.stdout == "more than 60 MB of memory\n"
