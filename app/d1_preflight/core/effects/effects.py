@@ -19,6 +19,7 @@ class EffectsBuilder:
         self.outside = outside_changes(script)
         self._accepted = tuple(trace for trace in script.statements if not trace.error)
         self._alters_columns = tuple(t for t in self._accepted if t.verb in _COLUMNS)
+        self._reshaped = self._not_as_before()
         self._names = self._names_over_time()
         self._by_target: dict[tuple[str, str], list[StatementTrace]] = {}
         for trace in self._accepted:
@@ -119,7 +120,7 @@ class EffectsBuilder:
 
     def columns_added(self) -> Iterator[str]:
         """The columns added to pre-existing tables."""
-        for lineage, old, new in self._reshaped():
+        for lineage, old, new in self._reshaped:
             renamed = {to.partition(".")[2].lower() for to in self._renames(lineage.table)}
             for column in new.columns:
                 if not old.column(column.name) and column.name.lower() not in renamed:
@@ -135,7 +136,7 @@ class EffectsBuilder:
 
     def columns_renamed(self) -> Iterator[tuple[str, StatementTrace | None]]:
         """The pre-existing columns that have another name now."""
-        for lineage, old, new in self._reshaped():
+        for lineage, old, new in self._reshaped:
             for pair in self._renames(lineage.table):
                 column, _, _ = pair.partition(".")
                 if old.column(column):
@@ -150,13 +151,11 @@ class EffectsBuilder:
         found = self._by_target.get((verb, target.lower()), ()) if target else of_verb
         return next((a for a in found if not column or a.parsed.column == column), None)
 
-    def _reshaped(self) -> Iterator[tuple[TableLineage, Table, Table]]:
+    def _not_as_before(self) -> tuple[tuple[TableLineage, Table, Table], ...]:
         """The pre-existing tables that are still there and are not as they were, on both sides."""
-        for lineage in self.lineages:
-            new = self.script.new.table(lineage.name or "")
-            old = self.script.old.table(lineage.table)
-            if old and new and old is not new:
-                yield lineage, old, new
+        old, new = self.script.old, self.script.new
+        both = ((f, old.table(f.table), new.table(f.name or "")) for f in self.lineages)
+        return tuple((f, was, now) for f, was, now in both if was and now and was is not now)
 
     def _renames(self, table: str) -> Iterator[str]:
         for trace in self._alters_columns:
@@ -175,6 +174,8 @@ class EffectsBuilder:
     def _dropped_in_place(
         self, lineage: TableLineage
     ) -> Iterator[tuple[str, StatementTrace | None]]:
+        if not self._alters_columns:
+            return
         old, new = self.script.old.table(lineage.table), self.script.new.table(lineage.name or "")
         if not old or not new:
             return

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Mapping
 
 import apsw
 
-from d1_preflight.core.engine.execution import run_to_end
 from d1_preflight.core.engine.trace import StatementTrace, Unusable
 from d1_preflight.core.schema.ddl import names_in, trigger_head
 from d1_preflight.core.schema.schema import SchemaObject, Structure
@@ -162,6 +161,6 @@ def _not_written_through(
 
 def _refused(connection: apsw.Connection, name: str, kind: str, sql: str) -> Iterator[Unusable]:
     try:
-        run_to_end(connection, sql)
+        connection.execute(sql).close()  # of EXPLAIN nothing more can fail, of a read its one row
     except apsw.Error as error:
         yield Unusable(name, kind, str(error))

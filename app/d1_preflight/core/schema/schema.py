@@ -59,10 +59,9 @@ class Schema:
     @classmethod
     def from_connection(cls, connection: apsw.Connection, database: str = "main") -> "Schema":
         """The schema of an open database, or of one attached; automatic indexes are left out."""
-        names = ("type", "name", "tbl_name", "sql")
         place = f"{quote_name(database)}.sqlite_schema"
         found = connection.execute(SCHEMA_QUERY.replace("sqlite_schema", place))
-        return cls.from_rows(dict(zip(names, row, strict=True)) for row in found)
+        return cls(tuple(SchemaObject(*map(str, row)) for row in found if row[3] is not None))
 
     def build(self, connection: apsw.Connection) -> tuple[str, ...]:
         """Make all objects in an empty database; returns those that could not be made, in words."""
