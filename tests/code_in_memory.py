@@ -53,7 +53,7 @@ def code_of(files: Files, scope: Scope | None = None) -> ProjectCode:
 
 def texts_of(code: ProjectCode) -> list[str]:
     """The texts of all forms of all queries."""
-    return [plain_text(f) for query in code.queries for f in forms_of(query.sql).forms]
+    return [plain_text(f) for query in code.queries for f in forms_of(query.sql)]
 
 
 def queries_in(source: str, path: str = "src/index.ts") -> list[str]:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from d1_preflight.code.affected import affected
 from d1_preflight.code.checks import differences
-from d1_preflight.code.forms import Form, forms_of
+from d1_preflight.code.forms import MOST_FORMS, OTHERS, Form, forms_of
 from d1_preflight.code.holes import (
     error_of,
     has_holes,
@@ -84,7 +84,7 @@ class _Side:
         self.after = PreparedSchema(step.after)
         self._files = code.files
         of_others = {id(query): forms for query, forms in known}
-        self.forms = [(q, of_others.get(id(q)) or forms_of(q.sql).forms) for q in code.queries]
+        self.forms = [(q, of_others.get(id(q)) or forms_of(q.sql)) for q in code.queries]
         tables = {name.lower() for s in (step.before, step.after) for name in s.tables}
         for body in self._definitions(tables):
             self.before.define(body)
@@ -119,7 +119,7 @@ class _Side:
     def literals(self) -> Iterator[tuple[Query, str, Literal]]:
         """The literals of all queries that prepare on one of the schemas."""
         for query, forms in self.forms:
-            for form in forms[:8]:
+            for form in _known(forms):
                 for schema in (self.before, self.after):
                     text = self._text(form, schema)
                     written = with_bound(text, query.bound)
@@ -130,7 +130,7 @@ class _Side:
     def touching(self, tables: frozenset[str]) -> Iterator[tuple[str, int]]:
         """The places of the queries that touch one of these tables."""
         for query, forms in self.forms:
-            for form in forms[:8]:
+            for form in _known(forms):
                 if not has_holes(form) and not _names_any(plain_text(form), tables):
                     continue
                 for schema in (self.after, self.before):
@@ -243,11 +243,13 @@ class _Side:
 
     def _kind(self, query: Query, forms: Sequence[Form]) -> str:
         """How a query was read; "" for what is none (a fragment, another's `exec`)."""
-        known = [form for form in forms if not is_unread(form)]
+        known = _known(forms)
         if query.method != "prepare" and not any(begins_like_sql(plain_text(f)) for f in known):
             return ""
         if not known:
             return "unread"
+        if len(known) < len(forms):
+            return "partly"
         if not any(map(has_holes, forms)):
             return "whole"
         # Of many forms some are combinations that the code never makes: the fullest counts.
@@ -300,10 +302,23 @@ def _tables_named(form: Form, schema: PreparedSchema) -> tuple[str, ...]:
     return tuple(sorted(named & written))
 
 
+def _known(forms: Sequence[Form]) -> list[Form]:
+    """The forms that say anything."""
+    return [form for form in forms if not is_unread(form)]
+
+
 def _unread(query: Query, forms: Sequence[Form], kind: str) -> UnreadQuery:
-    form = next((f for f in forms if not is_unread(f)), forms[0] if forms else ())
+    known = _known(forms)
+    form = next(iter((*known, *forms)), ())
     shown = " ".join(plain_text(form).split())[:120]
-    why = "is built elsewhere" if kind == "unread" else "its variable parts could not be resolved"
+    if kind == "unread":
+        why = "is built elsewhere"
+    elif OTHERS in forms:
+        why = f"can be more than {MOST_FORMS} texts, and so many are tried"
+    elif len(known) < len(forms):
+        why = "has a text that is built elsewhere, beside"
+    else:
+        why = "its variable parts could not be resolved"
     return UnreadQuery(query.path, query.line, f"{why}: {shown}")
 
 

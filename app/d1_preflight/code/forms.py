@@ -1,8 +1,8 @@
 """The forms that a query's text can take: every choice is taken once, holes stay holes."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice, product
+from itertools import chain, combinations, islice, product
+from math import prod
 
 from d1_preflight.code.expression import (
     Choice,
@@ -15,27 +15,22 @@ from d1_preflight.code.expression import (
     Text,
 )
 
-MOST_FORMS = 64
-_ALL_TOGETHER = 16
+MOST_FORMS = 256
 
 Part = str | Hole
 Form = tuple[Part, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Forms:
-    """All forms of one query, and whether there are more of them than are tried."""
-
-    forms: tuple[Form, ...]
-    is_cut: bool = False
+OTHERS: Form = (Hole("others"),)
+"""Stands for the forms that are too many to be tried: nothing is known of them."""
 
 
-def forms_of(expression: Expression) -> Forms:
-    """The forms of a resolved expression, the fullest first."""
+def forms_of(expression: Expression) -> tuple[Form, ...]:
+    """The forms of a resolved expression, the fullest first; of too many the last is OTHERS."""
     if isinstance(expression, Text):
-        return Forms(((expression.text,) if expression.text else (),))
-    found = list(islice(dict.fromkeys(map(_merged, _forms(expression))), MOST_FORMS + 1))
-    return Forms(tuple(found[:MOST_FORMS]), len(found) > MOST_FORMS)
+        return ((expression.text,) if expression.text else (),)
+    found = tuple(islice(dict.fromkeys(map(_merged, _forms(expression))), MOST_FORMS + 1))
+    return found if len(found) <= MOST_FORMS else (*found[:MOST_FORMS], OTHERS)
 
 
 def _forms(expression: Expression) -> list[Form]:
@@ -57,19 +52,17 @@ def _forms(expression: Expression) -> list[Form]:
 
 
 def _combined(lists: Sequence[Sequence[Form]]) -> Iterator[Form]:
-    """Parts one after the other: every combination of few, else each change by itself."""
-    count = 1
-    for one in lists:
-        count *= len(one)
-    if count <= _ALL_TOGETHER:
-        for together in product(*lists):
-            yield tuple(part for form in together for part in form)
-        return
-    for chosen in islice(_one_by_one(lists), MOST_FORMS + 1):
-        yield tuple(part for form in chosen for part in form)
+    """Parts one after the other: every combination of few, else each change and each two choices.
+
+    What may be absent stands alone; of two choices one can depend on the other.
+    """
+    is_few = prod(map(len, lists)) <= MOST_FORMS
+    chosen = product(*lists) if is_few else chain(_one_by_one(lists), _two_by_two(lists))
+    for together in islice(chosen, MOST_FORMS + 1):
+        yield tuple(part for form in together for part in form)
 
 
-def _one_by_one(lists: Sequence[Sequence[Form]]) -> Iterator[list[Form]]:
+def _one_by_one(lists: Sequence[Sequence[Form]]) -> Iterator[Sequence[Form]]:
     fullest = [options[0] for options in lists]
     barest = [options[-1] for options in lists]
     yield fullest
@@ -80,6 +73,14 @@ def _one_by_one(lists: Sequence[Sequence[Form]]) -> Iterator[list[Form]]:
     for number, options in enumerate(lists):
         for option in options[:-1]:
             yield [*barest[:number], option, *barest[number + 1 :]]
+
+
+def _two_by_two(lists: Sequence[Sequence[Form]]) -> Iterator[Sequence[Form]]:
+    choices = [number for number, options in enumerate(lists) if () not in options]
+    for first, second in combinations(choices, 2):
+        for one, other in product(lists[first][1:], lists[second][1:]):
+            both = {first: one, second: other}
+            yield [both.get(number, options[0]) for number, options in enumerate(lists)]
 
 
 def _listed(items: Sequence[Expression], separator: str) -> Iterator[Form]:
