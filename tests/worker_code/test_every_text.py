@@ -6,6 +6,7 @@ import pytest
 
 from code_in_memory import code_of, verdict_of
 from d1_preflight.code.forms import MOST_FORMS, forms_of
+from d1_preflight.code.literals import MOST_VALUES
 
 BASE = """
 CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT, state TEXT);
@@ -143,3 +144,79 @@ def test_texts_that_are_chosen_together_are_tried_together(optional: int) -> Non
     deployed = verdict_of({"a.ts": source}, RENAME, before=before).deployed
 
     assert deployed.harmed
+
+
+@pytest.mark.parametrize("number", [10, 500])
+def test_a_value_that_goes_is_found_among_any_number_of_others(number: int) -> None:
+    others = "".join(asking(f"s{n}") for n in range(number))
+    migration = "UPDATE users SET state = 'new' WHERE state = 'zero'"
+
+    deployed = verdict_of({"a.ts": others + asking("zero")}, migration, before=BASE).deployed
+
+    assert ["users.state is no longer 'zero'" in one.words for one in deployed.breaks] == [True]
+
+
+@pytest.mark.parametrize("number", [10, 1_000])
+def test_a_value_that_goes_is_found_whatever_else_the_migration_names(number: int) -> None:
+    named = ", ".join(f"'s{n}'" for n in range(number))
+    migration = (
+        f"DELETE FROM users WHERE name IN ({named});\n"
+        "UPDATE users SET state = 'zoo' WHERE state = 'zero';"
+    )
+    fresh = {"a.ts": asking("zoo")}
+
+    verdict = verdict_of({"a.ts": asking("zero")}, migration, before=BASE, new=fresh)
+
+    assert ["no longer 'zero'" in one.words for one in verdict.deployed.breaks] == [True]
+    assert ["not yet 'zoo'" in one.words for one in verdict.new.breaks] == [True]
+
+
+def test_rows_that_a_migration_brings_are_no_values_that_it_changes() -> None:
+    rows = ", ".join(f"({n}, 's{n}', 'old')" for n in range(MOST_VALUES + 1))
+    migration = (
+        f"INSERT INTO users VALUES {rows};\nUPDATE users SET state = 'new' WHERE state = 'old';"
+    )
+
+    verdict = verdict_of({"a.ts": asking("old")}, migration, before=BASE)
+
+    assert verdict.deployed.harmed
+    assert verdict.problems == ()
+
+
+def test_more_values_than_are_followed_are_said() -> None:
+    named = ", ".join(f"'s{n}'" for n in range(MOST_VALUES + 1))
+    migration = f"UPDATE users SET state = 'new' WHERE state IN ({named});"
+
+    verdict = verdict_of({"a.ts": asking("s1")}, migration, before=BASE)
+
+    assert verdict.problems == (
+        f"only {MOST_VALUES:,} of the values that queries and migrations name were followed",
+    )
+    assert not verdict.is_proved
+
+
+def test_a_migration_that_takes_too_long_on_planted_rows_is_said() -> None:
+    migration = (
+        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 9000000) "
+        "UPDATE users SET state = 'new' WHERE state = 'old' AND 0 < (SELECT max(n) FROM c);"
+    )
+
+    verdict = verdict_of({"a.ts": asking("old")}, migration, before=BASE)
+
+    assert verdict.problems == (
+        "the migration does more than was followed: what becomes of values is not known",
+    )
+
+
+def test_a_migration_that_changes_values_can_harm_a_query_that_nobody_saw() -> None:
+    unseen = {"a.ts": "import { q } from 'lib'; export const f = () => DB.prepare(q());"}
+    renamed = "UPDATE users SET state = 'new' WHERE state = 'old'"
+    filled = "UPDATE users SET state = 'new' WHERE state IS NULL"
+
+    assert not verdict_of(unseen, renamed, before=BASE).is_proved
+    assert verdict_of(unseen, filled, before=BASE).is_proved
+
+
+def asking(state: str) -> str:
+    query = f"SELECT id FROM users WHERE state = '{state}'"
+    return f'export const f_{state} = () => DB.prepare("{query}");\n'

@@ -16,7 +16,14 @@ from d1_preflight.code.holes import (
     prepared_text,
     texts,
 )
-from d1_preflight.code.literals import Literal, literals_of, rewritten, texts_in, with_bound
+from d1_preflight.code.literals import (
+    Literal,
+    Rewriting,
+    literals_of,
+    rewritten,
+    texts_in,
+    with_bound,
+)
 from d1_preflight.code.project_code import ProjectCode
 from d1_preflight.code.sql_text import begins_like_sql
 from d1_preflight.code.verdict import (
@@ -29,7 +36,7 @@ from d1_preflight.code.verdict import (
 )
 from d1_preflight.code.wrappers import Query
 from d1_preflight.core.engine.preparation import PreparedSchema
-from d1_preflight.core.schema.schema import Change, Schema, compare
+from d1_preflight.core.schema.schema import Change, Schema, Structure, compare
 from d1_preflight.core.sql.statement import read_statement
 from d1_preflight.core.sql.tokenizer import statements, tokens
 
@@ -54,18 +61,23 @@ def compare_codes(deployed: ProjectCode, new: ProjectCode, step: Step) -> Verdic
     is_same = new.queries is deployed.queries
     new_side = old_side if is_same else _Side(new, step, old_side.forms)
     try:
-        mapping = _rewriting(step, old_side, new_side)
-        known = {found for _, _, found in old_side.literals()} if mapping else set()
+        rewriting = _rewriting(step, old_side, new_side)
+        mapping = rewriting.values
+        known = {found for _, _, found in old_side.literals} if mapping else set()
         fresh = {(t, c, old): v for (t, c, old), v in mapping.items() if (t, c, v) not in known}
         changes = compare(old_side.before.structure, old_side.after.structure)
         return Verdict(
             tuple(step.scripts),
             old_side.state(deployed, (mapping, mapping), forward=True),
             new_side.state(new, (mapping, fresh), forward=False),
-            any(map(_can_harm, changes)),
+            any(map(_can_harm, changes)) or rewriting != Rewriting(),
             tuple(f"{c.object} {c.name}" for c in changes if c.kind == "removed"),
             tuple(f"{c.object} {c.name}" for c in changes if c.kind == "added"),
-            tuple(dict.fromkeys((*old_side.before.problems, *old_side.after.problems))),
+            tuple(
+                dict.fromkeys(
+                    (*old_side.before.problems, *old_side.after.problems, *rewriting.problems)
+                )
+            ),
             new.routes(new_side.touching(_changed_tables(changes, step.scripts))),
         )
     finally:
@@ -116,8 +128,12 @@ class _Side:
             code.name, coverage, breaks, at_home, unread, code.orms, code.notes, code.left_out
         )
 
-    def literals(self) -> Iterator[tuple[Query, str, Literal]]:
+    @cached_property
+    def literals(self) -> tuple[tuple[Query, str, Literal], ...]:
         """The literals of all queries that prepare on one of the schemas."""
+        return tuple(self._literals())
+
+    def _literals(self) -> Iterator[tuple[Query, str, Literal]]:
         for query, forms in self.forms:
             for form in _known(forms):
                 for schema in (self.before, self.after):
@@ -208,7 +224,7 @@ class _Side:
             return
         of_query: dict[tuple[str, int, str], set[Literal]] = {}
         queries: dict[tuple[str, int, str], Query] = {}
-        for query, text, literal in self.literals():
+        for query, text, literal in self.literals:
             key = (query.path, query.line, text)
             of_query.setdefault(key, set()).add(literal)
             queries[key] = query
@@ -258,21 +274,29 @@ class _Side:
         return "filled" if not fills or fills[0] or sum(fills) * 2 >= len(fills) else "partly"
 
 
-def _rewriting(step: Step, old_side: _Side, new_side: _Side) -> Mapping[Literal, str]:
-    """The literals that the migrations rewrite, of those that queries or the files name."""
-    if not any(_MOVES_ROWS.search(script) for script in step.scripts.values()):
-        return {}
-    used = {found for side in (old_side, new_side) for _, _, found in side.literals()}
-    if not used:
-        return {}
-    written = [text for script in step.scripts.values() for text in texts_in(script)]
+def _rewriting(step: Step, old_side: _Side, new_side: _Side) -> Rewriting:
+    """What the migrations make of values that queries or they themselves name."""
+    scripts = tuple(step.scripts.values())
+    if not any(_MOVES_ROWS.search(script) for script in scripts):
+        return Rewriting()
+    used = {found for side in (old_side, new_side) for _, _, found in side.literals}
+    written = {text for script in scripts for text in texts_in(script)}
     places = {(table, column) for table, column, _ in used}
-    asked = set(used)
-    for table, column in places:
-        asked |= {(table, column, text) for text in written}
+    places |= set(_updated(scripts, old_side.before.structure))
+    asked = used | {(table, column, text) for table, column in places for text in written}
     for table, column, text in used:
         asked |= {(table, column, text.lower()), (table, column, text.upper())}
-    return rewritten(step.before, tuple(step.scripts.values()), asked)
+    return rewritten(step.before, scripts, asked)
+
+
+def _updated(scripts: Sequence[str], before: Structure) -> Iterator[tuple[str, str]]:
+    """The columns that UPDATEs of the migrations write."""
+    for script in scripts:
+        for statement in statements(script):
+            parsed = read_statement(statement.body)
+            table = before.table(parsed.target) if parsed.verb == "UPDATE" else None
+            for column in parsed.columns if table else ():
+                yield parsed.target.lower(), column.lower()
 
 
 def _by_names(

@@ -7,11 +7,13 @@ became of the value is looked up. So every form of an UPDATE and of a rebuild is
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 import apsw
 
 from d1_preflight.code.checks import read_write
 from d1_preflight.core import d1
+from d1_preflight.core.engine.execution import run_to_end
 from d1_preflight.core.engine.preparation import Prepared
 from d1_preflight.core.schema.schema import Schema, Structure, structure
 from d1_preflight.core.schema.table import Column, Table
@@ -30,9 +32,10 @@ Literal = tuple[str, str, str]
 
 _EQUALS = frozenset({"=", "==", "<>", "!=", "IS"})
 _MARK = re.compile(r"\?(\d{0,5})")
-_MOST = 400
+MOST_VALUES = 10_000
+"""So many values are planted, and looked for afterwards."""
 _PAGES = 16_384
-_WORK = 5_000_000
+_WORK = 20_000_000
 _LONGEST = 100_000
 
 
@@ -70,33 +73,66 @@ def with_bound(body: str, bound: Sequence[str | None]) -> str:
     return "".join((*parts, body[end:]))
 
 
-def texts_in(script: str) -> tuple[str, ...]:
-    """The string literals of a migration."""
-    found: dict[str, None] = {}
+def texts_in(script: str) -> Iterator[str]:
+    """The string literals of a migration, but for those of rows that it only brings."""
     for statement in each_statement(script):
-        for token in tokens(statement.body, limit=_LONGEST):
+        found = tokens(statement.body, limit=_LONGEST)
+        words = {token.word for token in found}
+        if words & {"INSERT", "REPLACE"} and not words & {"SELECT", "UPDATE", "TRIGGER"}:
+            continue
+        for token in found:
             if token.kind is TokenKind.STRING and token.text.startswith("'"):
-                found[_plain(token.text)] = None
-    return tuple(found)[:_MOST]
+                yield _plain(token.text)
 
 
-def rewritten(
-    before: Schema, scripts: Sequence[str], wanted: Collection[Literal]
-) -> Mapping[Literal, str]:
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """What becomes of literals that a row no longer holds, and what was not followed, in words."""
+
+    values: Mapping[Literal, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+
+def rewritten(before: Schema, scripts: Sequence[str], wanted: Collection[Literal]) -> Rewriting:
     """Of these literals, those that a row no longer holds after the scripts, and what it holds."""
-    asked = sorted(wanted)[:_MOST]
-    sides = [_after(before, scripts, asked, filled=filled) for filled in (False, True)]
-    return {
+    reached = _reached(before, scripts)
+    near = sorted(literal for literal in wanted if literal[0] in reached)
+    asked, problems = near[:MOST_VALUES], list[str]()
+    if len(asked) < len(near):
+        problems.append(
+            f"only {len(asked):,} of the values that queries and migrations name were followed"
+        )
+    try:
+        sides = [_after(before, scripts, asked, filled=filled) for filled in (False, True)]
+    except (apsw.InterruptError, apsw.FullError):
+        problems.append(
+            "the migration does more than was followed: what becomes of values is not known"
+        )
+        return Rewriting(problems=tuple(problems))
+    values = {
         literal: sides[0][literal]
         for literal in asked
         if all(literal in side and side[literal] != literal[2] for side in sides)
     }
+    return Rewriting(values, tuple(problems))
+
+
+def _reached(before: Schema, scripts: Sequence[str]) -> frozenset[str]:
+    """The tables that scripts can write: those they name, or any where triggers write on."""
+    tables = frozenset(name.lower() for name in before.tables)
+    if any(found.kind == "trigger" for found in before.objects):
+        return tables
+    text = "\n".join(scripts).lower()
+    return frozenset(name for name in tables if name in text)
 
 
 def _after(
     before: Schema, scripts: Sequence[str], asked: Sequence[Literal], *, filled: bool
 ) -> dict[Literal, str]:
-    """What planted rows hold after the scripts; a row that is gone is not among them."""
+    """What planted rows hold after the scripts; a row that is gone is not among them.
+
+    Raises apsw.InterruptError or apsw.FullError where the scripts take too much.
+    """
     connection = apsw.Connection(":memory:")
     try:
         before.build(connection)
@@ -110,8 +146,12 @@ def _after(
         connection.set_progress_handler(lambda: True, _WORK)
         for script in scripts:
             for statement in each_statement(script):
-                with suppress(apsw.Error, ValueError):
-                    connection.execute(statement.body)
+                try:
+                    run_to_end(connection, statement.body)
+                except (apsw.InterruptError, apsw.FullError):
+                    raise
+                except (apsw.Error, ValueError):  # refused: another check says so
+                    continue
         return dict(_held(connection, marks))
     finally:
         connection.close()
@@ -142,13 +182,32 @@ def _plant(
 def _held(
     connection: apsw.Connection, marks: Mapping[Literal, tuple[str, object]]
 ) -> Iterator[tuple[Literal, str]]:
+    """What the rows hold now that one mark alone finds; each table is read once for a column."""
+    found: dict[tuple[str, str, str], dict[object, list[str]]] = {}
     for literal, (mark, value) in marks.items():
-        table, column = map(quote_name, literal[:2])
-        with suppress(apsw.Error, UnicodeDecodeError):
-            query = f"SELECT {column} FROM {table} WHERE {quote_name(mark)} = ?"
-            rows = connection.execute(query, (value,)).fetchall()
-            if len(rows) == 1:
-                yield literal, str(rows[0][0])
+        table, column, _ = literal
+        if (table, column, mark) not in found:
+            found[table, column, mark] = _by_mark(connection, table, column, mark)
+        rows = found[table, column, mark].get(value, [])
+        if len(rows) == 1:
+            yield literal, rows[0]
+
+
+def _by_mark(
+    connection: apsw.Connection, table: str, column: str, mark: str
+) -> dict[object, list[str]]:
+    found: dict[object, list[str]] = {}
+    query = f"SELECT {quote_name(mark)}, {quote_name(column)} FROM {quote_name(table)}"
+    with suppress(apsw.Error):  # the table or the column is gone
+        rows = connection.execute(query)
+        while True:
+            try:
+                for value, text in rows:
+                    found.setdefault(value, []).append(str(text))
+            except UnicodeDecodeError:
+                continue  # apsw goes on with the row after it
+            break
+    return found
 
 
 def _mark(table: Table, column: str) -> Column | None:
