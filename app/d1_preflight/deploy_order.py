@@ -213,7 +213,7 @@ class WorkerSource:
         if deployed == NOT_KNOWN:
             problem = "which code is deployed is not known"
         elif deployed != FILES_HERE:
-            old = revision_tree(self.config.folder, deployed)
+            old = revision_tree(self.config.folder, deployed, is_wanted)
         judging = Judging(self.config, self.settings, self.environment, kept)
         about = [before.fingerprint, after.fingerprint, *sorted(scripts.items())]
         verdict = judging.verdict((old, new), about, lambda: Step(before, after, scripts), problem)
@@ -235,17 +235,17 @@ def _new(git: Git, request: Request, judging: Judging) -> Tree:
             judging.beside.start()
 
     if request.new:
-        return revision_tree(folder, request.new)
+        return revision_tree(folder, request.new, is_wanted)
     return working_tree(folder, is_wanted, judging.cache, git, listed)
 
 
 def _deployed(git: Git, folder: Path, request: Request, new: Tree) -> tuple[Tree, str]:
     """The tree of the code that runs, and what is not known of it."""
     if request.deployed:
-        return revision_tree(folder, request.deployed), ""
+        return revision_tree(folder, request.deployed, is_wanted), ""
     base = merge_base(git)
     if base:
-        tree = tree_of_commit(git, base, base)
+        tree = tree_of_commit(git, base, base, is_wanted)
         return replace(tree, name=f"{base[:9]} (merge-base; name another with --deployed)"), ""
     return new, "which code is deployed is unknown: git names no revision here"
 

@@ -18,6 +18,7 @@ from d1_preflight.adapters.git.revision_tree import RevisionTree, revision_tree
 from d1_preflight.code.comparison import Step, compare_codes
 from d1_preflight.code.project_code import ProjectCode, read_code
 from d1_preflight.code.scope import Scope
+from d1_preflight.code.scripts import is_wanted
 from d1_preflight.code.verdict import CodeState, Harm, Verdict
 from d1_preflight.core.analysis import schema_after
 from d1_preflight.core.project.migration import Migration, ledger_key
@@ -73,7 +74,7 @@ def commits(clone: Path) -> Iterator[tuple[str, set[str]]]:
 
 
 def print_coverage(clone: Path, scope: Scope) -> None:
-    tree = revision_tree(clone, "HEAD")
+    tree = revision_tree(clone, "HEAD", is_wanted)
     began = time.perf_counter()
     memory = Memory()
     code = read_code(tree, scope, memory)
@@ -134,7 +135,7 @@ def print_history(clone: Path, scope: Scope, only: str) -> None:
 def judged(
     clone: Path, commits_: tuple[str, str], folder: str, scope: Scope, memory: Memory
 ) -> Verdict:
-    old, new = (revision_tree(clone, commit) for commit in commits_)
+    old, new = (revision_tree(clone, commit, is_wanted) for commit in commits_)
     before, after = migrations(old, folder), migrations(new, folder)
     scripts = {path: text for path, text in after.items() if path not in before}
     old_schema = schema_of(before)

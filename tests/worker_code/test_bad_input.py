@@ -2,7 +2,7 @@
 
 import pytest
 
-from code_in_memory import MemoryTree, NoCache, code_of, queries_in, texts_of
+from code_in_memory import MemoryTree, NoCache, code_of, queries_in, texts_of, verdict_of
 from d1_preflight.code.forms import MOST_FORMS, forms_of
 from d1_preflight.code.project_code import read_code
 from d1_preflight.code.readings import Means
@@ -99,6 +99,37 @@ def test_a_file_that_the_tree_left_out_is_said_once() -> None:
     code = read_code(tree, Scope(), NoCache())
 
     assert (code.notes, code.left_out) == ((note,), 1)
+
+
+def test_more_files_than_are_read_count_as_unseen() -> None:
+    many = {f"f{number}.ts": "" for number in range(20_001)}
+
+    code = code_of({**many, "a.ts": GOOD})
+
+    assert code.notes == ("more than 20,000 files: the rest is left out",)
+    assert code.left_out == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "may_hold"),
+    [
+        ("export const g = () => { if (( { } \n ??? \n `SELECT 2` DB.prepare `x` }", True),
+        ("class { { ( => DB.pre pare('SELECT name FROM users')", True),
+        ("const a = 1; @@ run(all) @@", True),
+        ("for (let n = 0; n < unique.length; n += 1) { use(n) }", False),
+        ("const a = 1 @@ 2;", False),
+    ],
+)
+def test_what_does_not_parse_counts_as_unseen_where_a_query_may_be(
+    source: str, may_hold: bool
+) -> None:
+    verdict = verdict_of(
+        {"a.ts": f"{GOOD}\n{source}"}, "ALTER TABLE t RENAME TO u", before="CREATE TABLE t (id)"
+    )
+
+    assert verdict.deployed.left_out == int(may_hold)
+    assert any("does not parse" in note for note in verdict.deployed.notes)
+    assert bool(verdict.unseen) == may_hold
 
 
 @pytest.mark.parametrize(

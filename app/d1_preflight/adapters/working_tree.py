@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from hashlib import sha1, sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -79,6 +80,7 @@ def working_tree(
     listed: Callable[[int], None] | None = None,
     *,
     now_ns: Callable[[], int] = time.time_ns,
+    most_files: int = _MOST_FILES,
 ) -> WorkingTree:
     """The tree around a folder; only the files that are wanted, and are not `known`, are read.
 
@@ -87,7 +89,10 @@ def working_tree(
     git = git or git_around(folder)
     root = _root_of(git, folder)
     paths, notes = _listed(git, root)
-    wanted = list(filter(is_wanted, paths))
+    around = list(islice(paths, most_files + 1))
+    if len(around) > most_files:
+        notes.append(f"more than {most_files:,} files here: the rest is left out")
+    wanted = list(filter(is_wanted, around[:most_files]))
     tree = WorkingTree("the working tree", root)
     looking = _Looking(tree, known.files() if known else {}, notes, now_ns())
     if listed is not None:
@@ -126,6 +131,7 @@ class _Looking:
         else:
             data = self._inside.read(path)
             if data is None:
+                self._notes.append(f"{path} could not be read: left out")
                 return True
             size, blob = len(data), _blob(data)
         if size > MOST_BYTES:
@@ -133,7 +139,7 @@ class _Looking:
             return True
         self._total += size
         if self._total > _MOST_TOTAL:
-            words = f"more than {_MOST_TOTAL:,} bytes of source: the rest was not read"
+            words = f"more than {_MOST_TOTAL:,} bytes of source: the rest is left out"
             self._notes.append(words)
             return False
         self._blobs[path] = blob
@@ -161,7 +167,7 @@ def is_settled(modified: int, changed: int, now: int) -> bool:
 def paths_around(folder: Path) -> Iterable[str]:
     """The paths of the tree around a folder, none of them read."""
     git = git_around(folder)
-    return _listed(git, _root_of(git, folder))[0]
+    return islice(_listed(git, _root_of(git, folder))[0], _MOST_FILES)
 
 
 def fingerprint(blobs: Mapping[str, str]) -> str:
@@ -178,19 +184,14 @@ def _listed(git: Git, root: Path) -> tuple[Iterable[str], list[str]]:
     answer = git.ask(*_LIST, timeout=_TIMEOUT)
     if answer.exit_code != 0:
         return _walked(root), [f"git did not list it ({answer.reason}): .gitignore was not read"]
-    found = dict.fromkeys(path for path in os.fsdecode(answer.out).split("\0") if path)
-    return list(found)[:_MOST_FILES], []
+    return dict.fromkeys(path for path in os.fsdecode(answer.out).split("\0") if path), []
 
 
 def _walked(root: Path) -> Iterator[str]:
     """Every file below a folder; no link is followed."""
-    count = 0
     for where, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if name not in _OTHERS)
         for name in sorted(names):
-            count += 1
-            if count > _MOST_FILES:
-                return
             yield Path(where, name).relative_to(root).as_posix()
 
 

@@ -39,6 +39,7 @@ _DATABASE = re.compile(
     r"(?:^|[._\[(])(?:d1|db|database|sql|sqlite|storage|conn\w*)\b", re.IGNORECASE
 )
 _THIS = re.compile(rb"\bthis\b")
+_CALLS = re.compile(rb"[(`]")  # a query needs a call or a template
 _BORROWS = re.compile(
     rb"[{,]\s*(?:prepare|exec|batch)\s*[:,}]|\.(?:prepare|exec|batch)(?:\.bind\b|\s*[;,)\n])"
 )
@@ -109,14 +110,15 @@ class Extraction:
         return frozenset(found)
 
     def _problem(self) -> str:
-        lines = self.walked.errors
-        if lines:
-            return f"does not parse at line {lines[0]}: the code around it was not read"
-        return (
-            "does not parse in places: the code around them was not read"
-            if self.root.has_error
-            else ""
-        )
+        errors = self.walked.errors
+        if not errors:
+            some = "does not parse in places: the code around them was not read"
+            return some if self.root.has_error else ""
+        hiding = next((node for node in errors if _CALLS.search(node.text or b"")), None)
+        line = (hiding or errors[0]).start_point[0] + 1
+        if hiding is None:
+            return f"does not parse at line {line}: the code around it was not read"
+        return f"does not parse at line {line}, where a query may be: this part is left out"
 
     def _export(self, local: str) -> Expression:
         return self.reader.exported(local)

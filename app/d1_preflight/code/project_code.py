@@ -138,7 +138,7 @@ class _Reading:
             level = [t for t in following if t not in seen and not self._scope.excludes(t)]
             seen |= dict.fromkeys(level)
         if level:
-            self._notes.append(f"more than {_MOST_FILES:,} files: the rest was not read")
+            self._notes.append(f"more than {_MOST_FILES:,} files: the rest is {LEFT_OUT}")
         return [path for path in seen if path in self._files.scans]
 
     def _targets(self, path: str) -> Iterator[str]:

@@ -150,7 +150,7 @@ class Walked:
     default: "Node | None" = None
     by_node: dict[int, str] = field(default_factory=dict)
     scopes: dict[int, Scope] = field(default_factory=dict)  # of functions and blocks
-    errors: list[int] = field(default_factory=list)
+    errors: "list[Node]" = field(default_factory=list)  # what does not parse
     branches: "list[Node]" = field(default_factory=list)  # `if` and `switch`
 
 

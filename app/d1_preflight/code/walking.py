@@ -86,8 +86,7 @@ def walk(root: "Node", known: Grammar) -> Walked:
             found.scopes[node.id] = inner
     walker.attach()
     if root.has_error:
-        lines = (node.start_point[0] + 1 for _, _, node in _found(root, known.errors))
-        found.errors += lines
+        found.errors += (node for _, _, node in _found(root, known.errors))
     return found
 
 

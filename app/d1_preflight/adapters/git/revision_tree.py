@@ -2,13 +2,14 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.adapters.git.door import Git, git_around
 from d1_preflight.adapters.processes import MISSING
 from d1_preflight.core.errors import UsageError
+from d1_preflight.core.format import plural
 
 MOST_BYTES = 1_000_000
 _MOST_FILES = 100_000
@@ -55,13 +56,29 @@ class RevisionTree:
             yield batch
 
 
-def revision_tree(folder: Path, revision: str) -> RevisionTree:
-    """The tree of a revision of the repository around a folder; raises UsageError."""
+def revision_tree(
+    folder: Path,
+    revision: str,
+    is_wanted: Callable[[str], bool],
+    *,
+    most_files: int = _MOST_FILES,
+) -> RevisionTree:
+    """The tree of a revision of the repository around a folder; raises UsageError.
+
+    A wanted file that this clone does not have is said, any other is not missed.
+    """
     git = git_around(folder)
-    return tree_of_commit(git, commit_of(git, revision), revision)
+    return tree_of_commit(git, commit_of(git, revision), revision, is_wanted, most_files=most_files)
 
 
-def tree_of_commit(git: Git, commit: str, revision: str) -> RevisionTree:
+def tree_of_commit(
+    git: Git,
+    commit: str,
+    revision: str,
+    is_wanted: Callable[[str], bool],
+    *,
+    most_files: int = _MOST_FILES,
+) -> RevisionTree:
     """The tree of a commit that git itself has just named; raises UsageError."""
     listed = git.ask("ls-tree", "-r", "-z", "-l", "--full-tree", commit, timeout=_TIMEOUT)
     if listed.exit_code != 0:
@@ -72,16 +89,24 @@ def tree_of_commit(git: Git, commit: str, revision: str) -> RevisionTree:
     blobs: dict[str, str] = {}
     sizes: dict[str, int] = {}
     notes: list[str] = []
+    missing = 0
     for line in os.fsdecode(listed.out).split("\0"):
         about, _, path = line.partition("\t")
         mode, _, rest = about.partition(" ")
         name, size = (*rest.split()[1:], "", "")[:2]
-        if mode in _REGULAR and size.isdigit():
+        if mode not in _REGULAR:
+            continue
+        if len(blobs) >= most_files:
+            notes.append(f"more than {most_files:,} files at {revision}: the rest is left out")
+            break
+        if size.isdigit():
             blobs[path] = name
             sizes[name] = int(size)
-        if len(blobs) >= _MOST_FILES:
-            notes.append(f"more than {_MOST_FILES:,} files at {revision}: the rest was not read")
-            break
+        elif is_wanted(path):  # of an object that is not here git says no size
+            missing += 1
+    if missing:
+        are = "is" if missing == 1 else "are"
+        notes.append(f"{plural(missing, 'file')} at {revision} {are} not in this clone: left out")
     shown = revision if revision == commit[: len(revision)] else f"{revision} ({commit[:9]})"
     return RevisionTree(shown, blobs, tuple(notes), git, sizes)
 
