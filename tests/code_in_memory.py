@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache, cached_property, lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -13,11 +14,12 @@ from d1_preflight.code.scope import Scope
 from d1_preflight.code.verdict import Verdict
 from d1_preflight.core.analysis import schema_after
 from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.schema.schema import Schema
 
 Files = Mapping[str, str | bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MemoryTree:
     """Files by path."""
 
@@ -26,7 +28,7 @@ class MemoryTree:
     notes: tuple[str, ...] = ()
     asked: list[str] = field(default_factory=list)
 
-    @property
+    @cached_property
     def blobs(self) -> Mapping[str, str]:
         return {path: sha256(_bytes(text)).hexdigest() for path, text in self.files.items()}
 
@@ -70,11 +72,23 @@ def verdict_of(
     scope: Scope | None = None,
 ) -> Verdict:
     """The verdict on a migration; without new code, the deployed one stays."""
-    old_schema = schema_after([Migration.from_text("0001_base.sql", before)])
+    old_schema = _schema_of(before)
     change = Migration.from_text("0002_change.sql", migration)
     step = Step(old_schema, schema_after([change], old_schema), {change.name: change.text})
-    old = code_of(deployed, scope)
+    old = _code_of(tuple(deployed.items()), scope)
     return compare_codes(old, old if new is None else code_of(new, scope), step)
+
+
+@lru_cache(maxsize=2)
+def _code_of(files: tuple[tuple[str, str | bytes], ...], scope: Scope | None) -> ProjectCode:
+    """Several migrations are held against the same code."""
+    return code_of(dict(files), scope)
+
+
+@cache
+def _schema_of(text: str) -> Schema:
+    """Many migrations are held against the same few schemas."""
+    return schema_after([Migration.from_text("0001_base.sql", text)])
 
 
 def _bytes(text: str | bytes) -> bytes:

@@ -44,7 +44,7 @@ def operator(home: Path, named: str = "") -> Operator:
 
 def with_passphrase(path: Path) -> Path:
     path.parent.mkdir(exist_ok=True)
-    words = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "a passphrase", "-f", str(path))
+    words = ("ssh-keygen", "-q", "-a", "1", "-t", "ed25519", "-N", "a passphrase", "-f", str(path))
     subprocess.run(words, check=True)
     return path
 
@@ -209,7 +209,7 @@ def test_an_encrypted_key_that_the_agent_holds_asks_for_nothing(tmp_path: Path, 
     key = make_key(tmp_path / "locked", "locked")
     env = environ(tmp_path, SSH_AUTH_SOCK=agent)
     subprocess.run(("ssh-add", "-q", str(tmp_path / "locked")), env=env, check=True)
-    change = ("ssh-keygen", "-q", "-p", "-P", "", "-N", "a passphrase", "-f")
+    change = ("ssh-keygen", "-q", "-a", "1", "-p", "-P", "", "-N", "a passphrase", "-f")
     subprocess.run((*change, str(tmp_path / "locked")), check=True, capture_output=True)
     found = first(tmp_path, "locked", SSH_AUTH_SOCK=agent)
     assert (found.public, found.needs_terminal) == (key.public, False)

@@ -24,6 +24,7 @@ from d1_preflight.adapters.ssh.sshsig import SshSigner, SshVerifier, verify
 from d1_preflight.core.errors import BadSignature, ProjectError, Rejected
 from d1_preflight.core.record.signing import CLOSE, GO, REVIEW
 from law_size import examples
+from sampling import sampled
 
 ANA, BOB = "ana@example.com", "bob@example.com"
 DOCUMENT = b'migration = "0061_add_status.sql"\n'
@@ -62,6 +63,21 @@ def test_a_good_signature_names_the_signer_and_the_key(ana: SshSigner, signers: 
     assert (found.principal, found.fingerprint) == (ANA, ana.fingerprint)
     assert found.fingerprint.startswith("SHA256:")
     assert ana.is_good(DOCUMENT, signature, GO)
+
+
+def test_the_fingerprint_is_the_one_that_ssh_keygen_shows(ana: SshSigner, tmp_path: Path) -> None:
+    made = make_key(tmp_path / "key", "a b")
+    assert ana.key.path
+    certify = ("ssh-keygen", "-q", "-s", str(ana.key.path), "-I", "id", "-n", "me")
+    subprocess.run((*certify, f"{made.path}.pub"), check=True)
+    certificate = Key((tmp_path / "key-cert.pub").read_text(), "the agent")
+    shown = subprocess.run(
+        ("ssh-keygen", "-l", "-f", f"{made.path}.pub"), capture_output=True, text=True, check=True
+    )
+    for key in (made, certificate):
+        assert SshSigner(ANA, key, tmp_path).fingerprint == shown.stdout.split()[1]
+    with pytest.raises(BadSignature, match="is not a key"):
+        _ = SshSigner(ANA, Key("ssh-ed25519 AAAA", "a file"), tmp_path).fingerprint
 
 
 def test_anyone_can_check_it_with_ssh_keygen_alone(
@@ -109,6 +125,46 @@ def test_a_stranger_is_not_named(ana: SshSigner, tmp_path: Path, signers: Path) 
     bob = SshSigner(BOB, make_key(tmp_path / "keys/bob", BOB), signers)
     assert "does not name this key" in reason(DOCUMENT, bob.sign(DOCUMENT, GO), GO, signers)
     assert ana.identity == ANA
+
+
+LINES = {
+    "one person": "{ana} {key}",
+    "in some roles": '{ana} namespaces="go@d1-preflight,close@d1-preflight" {key}',
+    "in other roles": '{ana} namespaces="review@d1-preflight" {key}',
+    "with a comment": "# {key}\n{ana} {key} of ana",
+    "of another before": "{bob} {other}\n{ana} {key}",
+    "in another's comment": "{bob} {other} {key}\n{ana} {key}",
+    "twice": '{bob} namespaces="review@d1-preflight" {key}\n{ana} {key}',
+    "first by a pattern": "*@example.com {key}\n{ana} {key}",
+    "of several": "{bob},{ana} {key}",
+    "in quotes": '"{ana}" {key}',
+    "as an authority": "{ana} cert-authority {key}",
+    "no longer": '{ana} valid-before="20200101" {key}',
+    "with more options": '{ana} namespaces="go@d1-preflight",valid-after="20200101" {key}',
+    "after a line that is none": "{bob} nonsense\n{ana} {key}",
+    "with an option that is none": "{ana} nonsense {key}",
+    "on Windows": "{ana} {key}\r",
+    "never": "{bob} {other}",
+}
+
+
+@pytest.mark.parametrize("named", sampled(LINES, 3))
+def test_who_signed_is_what_ssh_keygen_says(
+    ana: SshSigner, signers: Path, tmp_path: Path, named: str
+) -> None:
+    """Of bytes a plain line is read here; of a file ssh-keygen is always asked for the name."""
+    other = make_key(tmp_path / "keys/bob", BOB) if "{other}" in LINES[named] else ana.key
+    key, others = (" ".join(one.public.split()[:2]) for one in (ana.key, other))
+    signers.write_text(LINES[named].format(ana=ANA, bob=BOB, key=key, other=others) + "\n")
+    signature = _signature_of(ana)
+
+    def told(allowed: Path | bytes) -> object:
+        try:
+            return verify(DOCUMENT, signature, GO, allowed)
+        except BadSignature as refused:
+            return type(refused), refused.message
+
+    assert told(signers.read_bytes()) == told(signers)
 
 
 def test_someone_elses_name_does_not_fit_the_key(ana: SshSigner, signers: Path) -> None:
@@ -174,7 +230,7 @@ def test_a_passphrase_needs_the_terminal_and_is_never_read_from_the_document(
 ) -> None:
     path = tmp_path / ".ssh/id_ed25519"
     path.parent.mkdir()
-    words = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "a passphrase", "-f", str(path))
+    words = ("ssh-keygen", "-q", "-a", "1", "-t", "ed25519", "-N", "a passphrase", "-f", str(path))
     subprocess.run(words, check=True)
     (key,) = find_keys(project=tmp_path, environ=quiet(tmp_path))
     assert key.needs_terminal
@@ -212,7 +268,7 @@ def test_gits_openpgp_key_is_none_of_ours(tmp_path: Path) -> None:
 def test_a_key_that_asks_for_nothing_comes_first(tmp_path: Path) -> None:
     path = tmp_path / ".ssh/id_ed25519"
     path.parent.mkdir()
-    words = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "a passphrase", "-f", str(path))
+    words = ("ssh-keygen", "-q", "-a", "1", "-t", "ed25519", "-N", "a passphrase", "-f", str(path))
     subprocess.run(words, check=True)
     plain = make_key(tmp_path / ".ssh/id_ecdsa", "plain")
     found = find_keys(project=tmp_path, environ=quiet(tmp_path))
@@ -320,7 +376,20 @@ def test_a_key_that_asks_is_refused_where_there_is_no_terminal(tmp_path: Path) -
 
 def test_a_passphrase_is_asked_for_at_the_terminal(tmp_path: Path) -> None:
     path = tmp_path / "key"
-    words = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "open sesame", "-C", ANA, "-f", str(path))
+    words = (
+        "ssh-keygen",
+        "-q",
+        "-a",
+        "1",
+        "-t",
+        "ed25519",
+        "-N",
+        "open sesame",
+        "-C",
+        ANA,
+        "-f",
+        str(path),
+    )
     subprocess.run(words, check=True)
     script = (
         "import sys; from pathlib import Path\n"

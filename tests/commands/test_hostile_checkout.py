@@ -12,7 +12,6 @@ from lint.running import preflight
 OF_EACH_KIND = {
     "bare repository in migrations",
     "lazy fetch by ssh",
-    "worktree",
     "GIT_CONFIG_COUNT in the environment",
     "branch named like the base",
     "migrations_dir moved",

@@ -21,17 +21,18 @@ from d1_preflight.core.record.signing import CLOSE, GO, REVIEW
 from d1_preflight.core.target.snapshot import LedgerRow
 from d1_preflight.core.verify.chain import read_closed
 from lint.running import preflight
+from sampling import sampled
 
-NAMES = ("0057_a.sql", "0058_b.sql", "0059_c.sql")
-LEDGER = tuple(LedgerRow(n, name, "2026-11-23 14:00:00") for n, name in enumerate(NAMES, 57))
+NAMES = ("0058_b.sql", "0059_c.sql")
+LEDGER = tuple(LedgerRow(n, name, "2026-11-23 14:00:00") for n, name in enumerate(NAMES, 58))
 RECORDS = Path("checklists") / "marketplace-production"
-MIDDLE, LAST = RECORDS / "0058_b", RECORDS / "0059_c"
+FIRST, LAST = RECORDS / "0058_b", RECORDS / "0059_c"
 SIGNERS = Path("checklists") / "allowed_signers"
 
 
 @pytest.fixture(scope="module")
 def laid(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a chain of three records, the last one reviewed, and verdicts on them."""
+    """A project with a chain of two records, the last one reviewed, and verdicts on them."""
     top, keys = tmp_path_factory.mktemp("kept"), tmp_path_factory.mktemp("keys")
     root = top / "project"
     ana = person(keys, "ana", ANA, root / SIGNERS, (GO, CLOSE))
@@ -64,7 +65,7 @@ def project(laid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(laid / "cache"))
     monkeypatch.chdir(tmp_path / "project")
-    assert [one["exit_code"] for one in verified()] == [0, 0, 0]
+    assert [one["exit_code"] for one in verified()] == [0, 0]
     return tmp_path / "project"
 
 
@@ -130,16 +131,16 @@ def files_of(project: Path, record: Path) -> list[Path]:
 
 
 def test_no_byte_of_any_file_changes_unseen(project: Path) -> None:
-    files = files_of(project, LAST)
+    files = files_of(project, LAST)[::2]  # a document, or its signature; the matrix has each
     changes = [(HANDS[n % len(HANDS)], path) for n, path in enumerate(files)]
 
-    assert len(files) > 6
+    assert len(files) >= 4
     assert hidden(project, changes, cold=False) == []
 
 
 @pytest.mark.matrix
 def test_no_byte_of_any_file_changes_unseen_by_any_hand(project: Path) -> None:
-    files = [*files_of(project, LAST), *files_of(project, MIDDLE)]
+    files = [*files_of(project, LAST), *files_of(project, FIRST)]
     changes = [(hand, path) for path in files for hand in HANDS]
 
     assert hidden(project, changes, cold=True) == []
@@ -182,13 +183,13 @@ AROUND: list[tuple[Hand, Path]] = [
     (add, LAST / "evidence" / "more.json"),
     (add, LAST / "record-2.review.toml"),
     (remove, LAST / "evidence"),
-    (remove, MIDDLE),
+    (remove, FIRST),
     (Path.unlink, SIGNERS),
     (empty, SIGNERS),
     (forbid, SIGNERS),
-    (flip, Path("migrations") / NAMES[2]),
-    (Path.unlink, Path("migrations") / NAMES[2]),
-    (rename, Path("migrations") / NAMES[2]),
+    (flip, Path("migrations") / NAMES[1]),
+    (Path.unlink, Path("migrations") / NAMES[1]),
+    (rename, Path("migrations") / NAMES[1]),
     (another_database, Path("wrangler.jsonc")),
     (second_person, Path("preflight.toml")),
     (own_checklist, Path("checklists") / "d1.toml"),
@@ -222,7 +223,7 @@ def forge(laid: Path, **more: object) -> None:
 def forged(laid: Path, project: Path) -> Path:
     """A project on which the kept verdicts say that they are kept ones."""
     forge(laid)
-    assert [one["facts"] for one in verified()] == [{"kept": "yes"}] * 3
+    assert [one["facts"] for one in verified()] == [{"kept": "yes"}] * 2
     return project
 
 
@@ -233,14 +234,14 @@ def are_kept() -> list[bool]:
 def test_what_did_not_change_is_kept(forged: Path) -> None:
     flip(forged / LAST / "SUMMARY.md")
 
-    assert are_kept() == [True, True, False]
+    assert are_kept() == [True, False]
 
 
 def test_the_chain_is_judged_although_a_verdict_is_kept(forged: Path) -> None:
-    shutil.rmtree(forged / MIDDLE)
+    shutil.rmtree(forged / FIRST)
 
     told = [(one["facts"], [p["id"] for p in one["problems"]]) for one in verified()]  # type: ignore[attr-defined]
-    assert told[1] == ({"kept": "yes"}, ["chain-missing"])
+    assert told == [({"kept": "yes"}, ["chain-missing"])]
 
 
 def test_signers_whom_time_changes_are_asked_again(forged: Path, laid: Path) -> None:
@@ -249,39 +250,45 @@ def test_signers_whom_time_changes_are_asked_again(forged: Path, laid: Path) -> 
     signers.write_text(signers.read_text().replace(" namespaces", until))
 
     assert until in signers.read_text()
-    assert are_kept() == [False] * 3
+    assert are_kept() == [False] * 2
     forge(laid)
-    assert are_kept() == [False] * 3
+    assert are_kept() == [False] * 2
 
 
-@pytest.mark.parametrize("name", ["CI", "PREFLIGHT_NO_CACHE"])
+@pytest.mark.parametrize(
+    "name",  # the suite has both for signatures: adapters/test_verdicts
+    ["CI", pytest.param("PREFLIGHT_NO_CACHE", marks=pytest.mark.matrix)],
+)
 @pytest.mark.usefixtures("forged")
 def test_no_verdict_is_believed_where_none_may_be(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "1")
 
-    assert are_kept() == [False] * 3
+    assert are_kept() == [False] * 2
 
 
 def test_no_verdict_is_read_in_a_checkout_or_from_others(
     forged: Path, laid: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept(laid).chmod(0o644)
-    assert are_kept() == [False] * 3
+    assert are_kept() == [False] * 2
     shutil.copytree(laid / "cache", forged / "cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(forged / "cache"))
-    assert are_kept() == [False] * 3
+    assert are_kept() == [False] * 2
 
 
 @pytest.mark.parametrize(
     "damage",
-    [
-        {"problems": [["file-changed", "a", "b", "c", "invalid"]]},
-        {"problems": [["no such id", "a", "b", "c", "open"]]},
-        {"facts": None},
-        {"closed": [1]},
-    ],
+    sampled(
+        [
+            {"problems": [["file-changed", "a", "b", "c", "invalid"]]},
+            {"problems": [["no such id", "a", "b", "c", "open"]]},
+            {"facts": None},
+            {"closed": [1]},
+        ],
+        2,
+    ),
     ids=str,
 )
 def test_a_damaged_or_refusing_verdict_is_none(
@@ -290,7 +297,7 @@ def test_a_damaged_or_refusing_verdict_is_none(
     assert forged.is_dir()
     forge(laid, **damage)
 
-    assert [one["exit_code"] for one in verified()] == [0, 0, 0]
+    assert [one["exit_code"] for one in verified()] == [0, 0]
 
 
 def test_a_refusal_is_not_kept(project: Path, laid: Path) -> None:
@@ -302,7 +309,7 @@ def test_a_refusal_is_not_kept(project: Path, laid: Path) -> None:
 
 def test_a_place_in_the_chain_reads_as_it_was_written(project: Path, tmp_path: Path) -> None:
     written = KeptVerdicts(tmp_path / "kept.json")
-    found = [signed_files(project / record) for record in (MIDDLE, LAST)]
+    found = [signed_files(project / record) for record in (FIRST, LAST)]
     first = [written.closed(files) for files in found]
     written.save()
     read = KeptVerdicts(tmp_path / "kept.json")

@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,11 +42,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pat
     return made
 
 
-def doctors(title: str) -> Check:
+@cache
+def asked() -> argparse.Namespace:
+    """What `preflight doctor` is given."""
     parser = argparse.ArgumentParser()
     add_project_arguments(parser, first=True)
     doctor.add_parser(parser.add_subparsers())
-    checks = examine(parser.parse_args(["doctor"]), Path.cwd(), {"HOME": str(Path.cwd())})
+    return parser.parse_args(["doctor"])
+
+
+def doctors(title: str) -> Check:
+    checks = examine(asked(), Path.cwd(), {"HOME": str(Path.cwd())})
     return next(check for check in checks if check.title == title)
 
 

@@ -13,6 +13,7 @@ from _pytest.mark import ParameterSet
 from commands.real_records import Checkout, make_checkout
 from d1_preflight.cli import main
 from d1_preflight.commands.output import clean
+from lint.running import preflight
 
 COMMANDS = {
     "verify": 4, "show 0057": 0, "explain": 0, "doctor": 1, "lint": 1,
@@ -48,24 +49,33 @@ def ended(
     )
 
 
-STREAMS = ("| true", "2>&1 | true", "<&-", ">&-", "2>&-", "<&- >&- 2>&-")
+STREAMS = {
+    "| true": "explain", "2>&1 | true": "lint", "<&-": "init", ">&-": "new add_users_email",
+    "2>&-": "run 0057", "<&- >&- 2>&-": "review 0057 --approve",
+}  # fmt: skip
+"""What is done to the streams, and the command that the suite tries it with: most are quick."""
 ENCODINGS = ("ascii", "latin-1")
 
 
-def in_turn(others: tuple[str, ...], *, once: bool = False) -> list[ParameterSet]:
-    """Every command with one of the others in turn, or each of these once; the rest is matrix."""
+def each_once() -> list[ParameterSet]:
+    """Every command with all that is done to streams; most of it is matrix."""
     return [
-        pytest.param(
-            words,
-            other,
-            marks=() if (n == m if once else n % len(others) == m) else pytest.mark.matrix,
-        )
+        pytest.param(words, more, marks=() if words == quick else pytest.mark.matrix)
+        for words in COMMANDS
+        for more, quick in STREAMS.items()
+    ]
+
+
+def in_turn(others: tuple[str, ...]) -> list[ParameterSet]:
+    """Every command with one of the others in turn; the rest is matrix."""
+    return [
+        pytest.param(words, other, marks=() if n % len(others) == m else pytest.mark.matrix)
         for n, words in enumerate(COMMANDS)
         for m, other in enumerate(others)
     ]
 
 
-@pytest.mark.parametrize(("words", "more"), in_turn(STREAMS, once=True))
+@pytest.mark.parametrize(("words", "more"), each_once())
 def test_no_stream_changes_the_exit_code(checkout: Checkout, words: str, more: str) -> None:
     ran = ended(checkout, words, more)
 
@@ -84,6 +94,7 @@ def test_no_encoding_changes_the_exit_code(
     assert main(words.split()) == COMMANDS[words]
 
 
+@pytest.mark.matrix  # the suite has the encodings within, above; and one of both, below
 def test_the_encoding_of_the_environment_changes_no_exit_code(checkout: Checkout) -> None:
     ran = ended(checkout, "show 0057", PYTHONIOENCODING="ascii")
 
@@ -99,8 +110,11 @@ def test_words_from_files_cannot_drive_a_terminal() -> None:
     assert clean("a\x1b[31mb\rc\x9b\u202ed\n– ü") == "a [31mb c  d\n– ü"
 
 
-def test_without_a_terminal_no_face_is_offered_that_needs_one(checkout: Checkout) -> None:
-    told = ended(checkout, "run 0057").stderr
+def test_without_a_terminal_no_face_is_offered_that_needs_one(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(checkout.root)
+    told = preflight("run", "0057").err
 
     assert "stdin and stdout and stderr are none; --plain also needs one" in told
     assert "next: Run it in a terminal. For scripts: preflight lint, preflight verify." in told

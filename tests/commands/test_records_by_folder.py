@@ -8,6 +8,7 @@ import pytest
 
 from d1_preflight.cli import main
 from example_record import EXAMPLE, EXAMPLE_PROJECT, EXAMPLE_SIGNERS
+from sampling import sampled
 
 COMMANDS = [
     line
@@ -16,8 +17,12 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("folder", [EXAMPLE_PROJECT, EXAMPLE, EXAMPLE.parent])
-@pytest.mark.parametrize("command", COMMANDS)
+FOLDERS = (EXAMPLE_PROJECT, EXAMPLE, EXAMPLE.parent)
+
+
+@pytest.mark.parametrize(
+    ("folder", "command"), sampled([(f, c) for c in COMMANDS for f in FOLDERS], 2)
+)
 def test_the_summarys_own_command_finds_the_record(
     folder: Path,
     command: str,

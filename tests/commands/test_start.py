@@ -39,17 +39,34 @@ def test_lint_of_a_plain_file_loads_no_face_and_no_parser(tmp_path: Path) -> Non
     assert found & (FACES | ENGINES | LATE | SLOW) == {"apsw"}  # the engine
 
 
-@pytest.mark.parametrize("more", [(), ("--no-cache",)])
-def test_verify_loads_no_face_and_no_engine(tmp_path: Path, more: tuple[str, ...]) -> None:
-    found = loaded(tmp_path, "verify", *more, str(ROOT / "checklists" / "example"))
+VERIFY = ("verify", str(ROOT / "checklists" / "example"))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def of_first_verify(cache: Path) -> set[str]:
+    """What verify loads that finds nothing kept; it keeps what it found."""
+    return loaded(cache, *VERIFY)
+
+
+def test_verify_loads_no_face_and_no_engine(of_first_verify: set[str]) -> None:
+    assert of_first_verify & (FACES | {"sqlglot", "tree_sitter"}) == set()
+
+
+@pytest.mark.matrix  # the suite has it where nothing is kept yet
+def test_verify_without_a_cache_loads_no_face_and_no_engine(tmp_path: Path) -> None:
+    found = loaded(tmp_path, *VERIFY, "--no-cache")
 
     assert found & (FACES | {"sqlglot", "tree_sitter"}) == set()
 
 
-def test_verify_of_what_is_kept_loads_nothing_that_judges_or_writes(tmp_path: Path) -> None:
-    words = ("verify", str(ROOT / "checklists" / "example"))
-    loaded(tmp_path, *words)
-    found = loaded(tmp_path, *words)
+@pytest.mark.usefixtures("of_first_verify")
+def test_verify_of_what_is_kept_loads_nothing_that_judges_or_writes(cache: Path) -> None:
+    found = loaded(cache, *VERIFY)
 
     judging = {"d1_preflight.core.verify.verify", "d1_preflight.adapters.ssh.sshsig"}
     writing = {"d1_preflight.adapters.store", "subprocess"}

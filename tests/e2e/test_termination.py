@@ -37,7 +37,7 @@ def opened() -> Iterator[list[Terminal]]:
 @pytest.mark.parametrize(
     ("words", "seen", "key"),
     [((), "0001", "?"), (("run", "0001", "--plain"), "quit", "j"),
-     (("init",), "What is the team called?", "x"),
+     pytest.param(("init",), "What is the team called?", "x", marks=pytest.mark.matrix),  # as plain
      pytest.param(("run", "0001"), "0001", "?", marks=pytest.mark.matrix)],  # the board's own app
 )  # fmt: skip
 def test_sigterm_leaves_the_terminal_sane(

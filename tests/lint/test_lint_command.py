@@ -326,6 +326,7 @@ print(code, sorted(heavy & sys.modules.keys()))
 """
 
 
+@pytest.mark.matrix  # the suite has it: commands/test_start
 def test_lint_starts_without_a_face_the_network_or_a_second_parser(here: Path) -> None:
     folder(here, {"m/1_users.sql": USERS})
     done = subprocess.run(
@@ -334,6 +335,7 @@ def test_lint_starts_without_a_face_the_network_or_a_second_parser(here: Path) -
     assert done.stdout.splitlines()[-1] == "0 []"
 
 
+@pytest.mark.matrix  # the suite has it: commands/test_output
 def test_a_reader_who_leaves_early_changes_no_exit_code(here: Path) -> None:
     folder(here, {"m/1_x.sql": "DROP TABLE zzz;\n" * 400})
     with subprocess.Popen(
@@ -388,7 +390,10 @@ def test_a_full_disk_is_told(here: Path) -> None:
     assert "Traceback" not in ran.stderr
 
 
-@pytest.mark.parametrize(("environ", "painted"), [({}, True), ({"NO_COLOR": "1"}, False)])
+@pytest.mark.parametrize(
+    ("environ", "painted"),
+    [({}, True), pytest.param({"NO_COLOR": "1"}, False, marks=pytest.mark.matrix)],
+)
 def test_only_a_terminal_gets_colours(here: Path, environ: dict[str, str], painted: bool) -> None:
     folder(here, {"m/1_x.sql": "DROP TABLE zzz;"})
     main_end, child_end = pty.openpty()

@@ -141,7 +141,7 @@ def test_a_declared_edit_is_judged_as_added(repository: Path) -> None:
         assert preflight("lint", "db", "--base", "main").code == 1, text
 
 
-@pytest.mark.parametrize("by_config", [True, False])
+@pytest.mark.parametrize("by_config", [pytest.param(True, marks=pytest.mark.matrix), False])
 def test_what_a_record_calls_applied_can_never_be_edited(repository: Path, by_config: bool) -> None:
     (repository / "db" / "3_rebuild.sql").unlink()
     at = "checklists/db/2_posts"
@@ -169,7 +169,7 @@ def test_a_record_that_cannot_be_read_may_say_applied(repository: Path) -> None:
     assert (ran.code, findings(ran.out)) == (1, {"2_posts.sql": ["applied-edited"]})
 
 
-@pytest.mark.parametrize("by_config", [True, False])
+@pytest.mark.parametrize("by_config", [True, pytest.param(False, marks=pytest.mark.matrix)])
 def test_a_nested_migration_and_its_edit(repository: Path, by_config: bool) -> None:
     nested = CONFIG.replace('"binding"', '"migrations_pattern": "db/*/migration.sql", "binding"')
     shutil.rmtree(repository / "db")
@@ -204,7 +204,13 @@ def test_down_files_are_held_against_the_base_too(repository: Path) -> None:
     assert findings(named.out) == {"1_users.sql": ["(down-edited)"]}
 
 
-@pytest.mark.parametrize("down", ["db/20250101_a/down.sql", "db/down/20250101_a/migration.sql"])
+@pytest.mark.parametrize(
+    "down",
+    [
+        "db/20250101_a/down.sql",
+        pytest.param("db/down/20250101_a/migration.sql", marks=pytest.mark.matrix),
+    ],
+)
 def test_the_down_file_of_a_folder_is_held_against_the_base(repository: Path, down: str) -> None:
     (repository / "db" / "3_rebuild.sql").unlink()
     nested = CONFIG.replace(
@@ -328,8 +334,14 @@ def test_the_action_judges_what_a_pull_request_adds(repository: Path, tmp_path: 
     assert ran.returncode == 1
     assert "::error file=db/3_rebuild.sql,line=3," in ran.stdout
     assert "1 migration ·" in ran.stderr
-    every = run_action(shallow, tmp_path, PREFLIGHT_BASE="none", **workspace)
-    assert "3 migrations ·" in every.stderr
+
+
+@pytest.mark.matrix  # the suite has that base where an input names a program, below
+def test_the_action_judges_all_where_there_is_no_base(repository: Path, tmp_path: Path) -> None:
+    workspace = {"GITHUB_WORKSPACE": str(repository), "PREFLIGHT_PATHS": "db\n"}
+    ran = run_action(repository, tmp_path, PREFLIGHT_BASE="none", **workspace)
+    assert ran.returncode == 1
+    assert "3 migrations ·" in ran.stderr
 
 
 def test_the_action_runs_nothing_that_an_input_names(repository: Path, tmp_path: Path) -> None:
@@ -339,6 +351,7 @@ def test_the_action_runs_nothing_that_an_input_names(repository: Path, tmp_path:
     assert not (repository / "hacked").exists()
 
 
+@pytest.mark.matrix  # the suite has it without the script: commands/test_hostile_checkout
 def test_the_action_asks_no_planted_repository(tmp_path: Path) -> None:
     ci = VARIANTS["bare repository in the Worker's folder"](tmp_path / "a")
     (ci.worker / "config").write_text(
@@ -350,6 +363,7 @@ def test_the_action_asks_no_planted_repository(tmp_path: Path) -> None:
     assert "0002_drop_teams.sql" in ran.stdout
 
 
+@pytest.mark.matrix  # as the one above
 def test_the_action_asks_the_repository_around_a_submodule(tmp_path: Path) -> None:
     ci = VARIANTS["submodule"](tmp_path / "a")
     workspace = {"PREFLIGHT_PATHS": ".", "GITHUB_BASE_REF": "main"}

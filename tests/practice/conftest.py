@@ -16,7 +16,7 @@ from d1_preflight.practice.state import ACCOUNT_ID, DATABASE_ID
 
 Laid = Callable[[Path], Path]
 """Copies the project to a folder; its state."""
-_TRUSTED = httpx.create_ssl_context()
+TRUSTED = httpx.create_ssl_context()
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,11 @@ class Client:
     @property
     def api(self) -> str:
         return self.running.environment["CLOUDFLARE_API_BASE_URL"]
+
+    @property
+    def anybody(self) -> httpx.Client:
+        """Calls without the token."""
+        return httpx.Client(verify=TRUSTED)
 
     def call(self, method: str, path: str, body: object = None) -> httpx.Response:
         address = f"{self.api}/accounts/{ACCOUNT_ID}{path}"
@@ -77,7 +82,7 @@ class Client:
 def client_of(running: Practice) -> Client:
     token = running.environment["CLOUDFLARE_API_TOKEN"]
     return Client(
-        running, httpx.Client(headers={"Authorization": f"Bearer {token}"}, verify=_TRUSTED)
+        running, httpx.Client(headers={"Authorization": f"Bearer {token}"}, verify=TRUSTED)
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from d1_preflight.practice.state import ACCOUNT_ID
 from d1_preflight.practice.worker import CURRENT, PLAIN, RENAMED
-from practice.conftest import Client, Laid
+from practice.conftest import TRUSTED, Client, Laid
 
 TABLES = (
     "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '#_cf#_%' ESCAPE '#'"
@@ -84,7 +84,7 @@ def test_an_export_rebuilds_the_same_database(client: Client) -> None:
     assert progress["status"] == "active"
     body = {"dump_options": {}, "current_bookmark": progress["at_bookmark"]}
     finished = client.d1("POST", "/export", body).json()["result"]
-    sql = httpx.get(finished["result"]["signed_url"]).text
+    sql = client.anybody.get(finished["result"]["signed_url"]).text
     copy = apsw.Connection(":memory:")
     copy.execute(sql)
     for row in client.rows(TABLES):
@@ -92,7 +92,7 @@ def test_an_export_rebuilds_the_same_database(client: Client) -> None:
         original = apsw.Connection(str(client.running.project / ".practice/d1.sqlite"))
         assert copy.execute(quoted).fetchall() == original.execute(quoted).fetchall()
     unsigned = finished["result"]["signed_url"].split("?")[0]
-    assert httpx.get(unsigned).status_code == 404
+    assert client.anybody.get(unsigned).status_code == 404
 
 
 def test_an_import_is_kept_whole_or_not_at_all(client: Client) -> None:
@@ -100,7 +100,7 @@ def test_an_import_is_kept_whole_or_not_at_all(client: Client) -> None:
                       ("INSERT INTO plan_limits VALUES ('a', 1, 1.0);", 4)):  # fmt: skip
         tag = hashlib.md5(sql.encode(), usedforsecurity=False).hexdigest()
         begun = client.d1("POST", "/import", {"action": "init", "etag": tag}).json()["result"]
-        put = httpx.put(begun["upload_url"], content=sql.encode())
+        put = client.anybody.put(begun["upload_url"], content=sql.encode())
         assert put.headers["ETag"] == f'"{tag}"'
         ingest = {"action": "ingest", "filename": begun["filename"], "etag": tag}
         progress = client.d1("POST", "/import", ingest).json()["result"]
@@ -112,7 +112,7 @@ def test_an_import_is_kept_whole_or_not_at_all(client: Client) -> None:
 
 def test_without_the_token_there_is_no_answer(client: Client) -> None:
     for path in ("/user", f"/accounts/{ACCOUNT_ID}/d1/database", "/graphql"):
-        answer = httpx.get(client.api + path, headers={"Authorization": "Bearer someone"})
+        answer = client.anybody.get(client.api + path, headers={"Authorization": "Bearer someone"})
         assert answer.status_code == 401
         assert answer.json()["errors"][0]["code"] == 10000
     assert client.http.get(f"{client.api}/accounts/other/d1/database").status_code == 403
@@ -159,10 +159,10 @@ def test_the_worker_knows_its_callers(client: Client) -> None:
 
 def test_the_webhook_keeps_what_slack_would_take(client: Client) -> None:
     hook = client.running.environment["PREFLIGHT_WEBHOOK"]
-    assert httpx.post(hook, json={"text": "0061 at 14:20"}).text == "ok"
-    assert httpx.post(hook, json={"txt": "x"}).text == "no_text"
-    assert httpx.post(hook, content=b"not json").status_code == 400
-    assert httpx.post(f"{hook}x", json={"text": "guessed"}).status_code == 404
+    assert client.anybody.post(hook, json={"text": "0061 at 14:20"}).text == "ok"
+    assert client.anybody.post(hook, json={"txt": "x"}).text == "no_text"
+    assert client.anybody.post(hook, content=b"not json").status_code == 400
+    assert client.anybody.post(f"{hook}x", json={"text": "guessed"}).status_code == 404
     assert [message.text for message in client.running.server.cloud.messages] == ["0061 at 14:20"]
 
 
@@ -188,11 +188,12 @@ def test_a_killed_stand_in_has_kept_what_it_answered(tmp_path: Path, laid: Laid)
             origin = child.stdout.readline().strip()
             base = f"{origin}/client/v4/accounts/{ACCOUNT_ID}/d1/database/marketplace-production"
             token = {"Authorization": "Bearer practice-token-that-opens-nothing-real-0"}
-            assert httpx.post(f"{base}/query", json={"sql": sql}, headers=token).is_success
+            http = httpx.Client(headers=token, verify=TRUSTED)
+            assert http.post(f"{base}/query", json={"sql": sql}).is_success
             count = {"sql": "SELECT count(*) AS n FROM webhook_deliveries"}
-            found = httpx.post(f"{base}/query", json=count, headers=token).json()
+            found = http.post(f"{base}/query", json=count).json()
             counts.append(found["result"][0]["results"][0]["n"])
-            got = httpx.get(f"{base}/time_travel/bookmark", headers=token).json()
+            got = http.get(f"{base}/time_travel/bookmark").json()
             marks.append(got["result"]["bookmark"])
             os.kill(child.pid, signal.SIGKILL)
     assert counts == [9, 9]

@@ -38,13 +38,14 @@ def test_two_practice_databases_are_equal(tmp_path: Path, laid: Laid) -> None:
     assert content(laid(tmp_path / "a")) == content(lay_down(tmp_path / "b"))
 
 
-@pytest.mark.parametrize("chosen", sampled(CHOICES, 3))
+@pytest.mark.parametrize("chosen", sampled(CHOICES, 6))  # the fixtures lay down 0061
 def test_the_chosen_migration_is_the_first_pending_one(tmp_path: Path, chosen: str) -> None:
     state = lay_down(tmp_path / "p", next=chosen)
     applied = {str(row[1]) for row in content(state)["d1_migrations"]}
     pending = [m.name for m in migrations() if m.name not in applied]
     assert pending[0].startswith(chosen)
     assert all(name[:4] < chosen for name in applied)
+    assert next_of(tmp_path / "p") == chosen
 
 
 def test_every_table_has_rows_and_the_largest_more_than_ten_thousand(
@@ -176,8 +177,9 @@ def test_the_configuration_names_the_stand_in_s_account_and_database(
     assert ".practice/" in (tmp_path / "p" / ".gitignore").read_text()
 
 
-def test_git_begins_once_and_only_where_it_can(tmp_path: Path, no_login: None) -> None:
+def test_git_begins_once_and_only_where_it_can(tmp_path: Path, no_login: None, laid: Laid) -> None:
     del no_login
+    laid(tmp_path / "p")
     commands: list[tuple[str, ...]] = []
 
     def remember(command: tuple[str, ...], folder: Path) -> None:
@@ -203,14 +205,14 @@ def test_nobody_s_files_are_written_over(tmp_path: Path) -> None:
     assert mine.read_text() == "mine"
 
 
-def test_another_choice_needs_another_folder(tmp_path: Path) -> None:
+def test_another_choice_needs_another_folder(tmp_path: Path, laid: Laid) -> None:
     place = tmp_path / "p"
-    refuse_other_choices(place, next="0057", like="drizzle")
-    lay_down(place, next="0057")
-    assert next_of(place) == "0057"
-    refuse_other_choices(place, next="0057", like="sample")
+    refuse_other_choices(place, next="0061", like="drizzle")
+    laid(place)
+    assert next_of(place) == "0061"
+    refuse_other_choices(place, next="0061", like="sample")
     refuse_other_choices(place, next="", like="")
-    for choice in ({"next": "0061", "like": ""}, {"next": "", "like": "drizzle"}):
+    for choice in ({"next": "0057", "like": ""}, {"next": "", "like": "drizzle"}):
         with pytest.raises(UsageError, match="needs a new project"):
             refuse_other_choices(place, **choice)
 

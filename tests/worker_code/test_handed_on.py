@@ -3,9 +3,12 @@
 It has another caller elsewhere, so that nothing of its own says that a query is missing.
 """
 
+from functools import cache
+
 import pytest
 
 from code_in_memory import Files, verdict_of
+from d1_preflight.code.verdict import CodeState
 
 BASE = """
 CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT, age INTEGER);
@@ -206,11 +209,16 @@ HARMLESS: dict[str, str] = {
 }
 
 
+@cache
+def read(kind: str) -> CodeState:
+    """The verdict on the deployed code, with the query of this kind."""
+    files = HOMES[kind] if kind in HOMES else {"src/a.ts": READ[kind]}
+    return verdict_of({**OTHERS, **files}, RENAME, before=BASE).deployed
+
+
 @pytest.mark.parametrize("kind", [*READ, *HOMES])
 def test_the_query_is_read(kind: str) -> None:
-    files = HOMES[kind] if kind in HOMES else {"src/a.ts": READ[kind]}
-
-    deployed = verdict_of({**OTHERS, **files}, RENAME, before=BASE).deployed
+    deployed = read(kind)
 
     assert [(query.path, query.line) for query in deployed.harmed] == [("src/a.ts", 1)]
     assert "no such column: name" in deployed.harmed[0].words
@@ -218,9 +226,7 @@ def test_the_query_is_read(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in (*READ, *HOMES) if "injected" not in kind])
 def test_what_is_read_is_not_said_to_be_unseen(kind: str) -> None:
-    files = HOMES[kind] if kind in HOMES else {"src/a.ts": READ[kind]}
-
-    assert verdict_of({**OTHERS, **files}, RENAME, before=BASE).deployed.unread == ()
+    assert read(kind).unread == ()
 
 
 @pytest.mark.parametrize("kind", UNSEEN)

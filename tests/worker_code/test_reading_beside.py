@@ -130,6 +130,7 @@ def test_an_interrupt_ends_every_process() -> None:
             os.kill(pid, 0)
 
 
+@pytest.mark.matrix  # the suite has one such file: test_a_file_that_ends_its_reader…
 def test_readers_that_their_first_file_ends_are_replaced_a_few_times() -> None:
     with Processes(HOSTILE, 2) as beside:
         found = dict(beside.answers(jobs(*["let b // end"] * 6), never))

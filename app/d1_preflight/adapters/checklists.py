@@ -41,7 +41,10 @@ def read_checklist(path: Path, actions: Container[str] | None = None) -> Checkli
             f"{path} cannot be read: {error.strerror}.",
             hint="Check what it is, where it leads, and its permissions.",
         ) from error
-    return _loaded(text, str(path)) if actions is None else load_checklist(text, str(path), actions)
+    found = _loaded(text, str(path))
+    if actions is None or all(step.action in actions for step in found.steps):
+        return found
+    return load_checklist(text, str(path), actions)  # it refuses, and names the line
 
 
 @lru_cache(maxsize=4)

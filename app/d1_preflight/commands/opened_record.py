@@ -73,12 +73,13 @@ class OpenRecord:
     def verifier(self) -> Verifier | None:
         """The verifier of signatures; None without an allowed_signers file."""
         from d1_preflight.adapters.ssh.sshsig import SshVerifier
+        from d1_preflight.adapters.ssh.verdicts import Verdicts
         from d1_preflight.commands.seen_signatures import SeenVerifier
 
         if self.signers is None:
             return None
-        if not self._seen:
-            now = SshVerifier(self.signers, verdicts=self.verdicts)
+        if not self._seen:  # one key signs GO and the close: whose it is, is asked once
+            now = SshVerifier(self.signers, verdicts=self.verdicts or Verdicts())
             self._seen.append(SeenVerifier(now, partial(self._sightings, now)))
         return self._seen[0]
 

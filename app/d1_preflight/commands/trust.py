@@ -6,6 +6,7 @@ from a revision that the pull request did not write.
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from d1_preflight.adapters.checklists import checklist_path, read_checklist
 from d1_preflight.adapters.configuration import bytes_of
@@ -16,6 +17,9 @@ from d1_preflight.core.errors import ChecklistInvalid, PreflightError, ProjectEr
 from d1_preflight.core.project.project import RECORDS_NAME
 from d1_preflight.core.project.settings import SETTINGS_NAME, Settings, load_settings
 from d1_preflight.lazy_dataclass import dataclass
+
+if TYPE_CHECKING:
+    from d1_preflight.adapters.git.base_revision import BaseRevision
 
 _CHECKLIST = "d1.toml"
 
@@ -33,29 +37,18 @@ class ThisCheckout:
 
 @dataclass(frozen=True, slots=True)
 class AtRevision:
-    """The files as a revision has them, whatever lies here."""
+    """The files as a revision has them, whatever lies here; `name` says its commit, too."""
 
-    revision: str
-    root: Path
-
-    @property
-    def name(self) -> str:
-        """The revision as it was named, and its commit."""
-        from d1_preflight.adapters.git.base_revision import BaseRevision
-
-        commit = BaseRevision(self.revision).commit(self.root)
-        return f"{self.revision} (commit {commit[:12]})" if commit else self.revision
+    base: "BaseRevision"
+    name: str
 
     def read(self, path: Path) -> bytes | None:
         """The file's bytes at the revision."""
-        from d1_preflight.adapters.git.base_revision import BaseRevision
-
-        base = BaseRevision(self.revision)
-        found = base.object_of(path)
-        data = base.data(path.parent, found) if found else None
+        found = self.base.object_of(path)
+        data = self.base.data(path.parent, found) if found else None
         if data is not None and len(data) > MAX_BYTES:
             raise ProjectError(
-                f"{path} at {self.revision} is longer than {MAX_BYTES:,} bytes.",
+                f"{path} at {self.base.revision} is longer than {MAX_BYTES:,} bytes.",
                 hint="Shorten it there, or name another revision.",
             )
         return data
@@ -74,9 +67,12 @@ def trust_source(revision: str, root: Path | None) -> TrustSource:
             "--trust-from needs a record that lies in a project.",
             hint="Name a record below checklists/, or --allowed-signers FILE instead.",
         )
-    source = AtRevision(revision, root)
-    source.read(root / SETTINGS_NAME)  # refuses a revision that git does not know
-    return source
+    from d1_preflight.adapters.git.base_revision import BaseRevision
+
+    base = BaseRevision(revision)
+    base.object_of(root / SETTINGS_NAME)  # refuses a revision that git does not know
+    commit = base.commit(root)
+    return AtRevision(base, f"{revision} (commit {commit[:12]})" if commit else revision)
 
 
 def settings_from(source: TrustSource, root: Path | None) -> Settings:

@@ -24,7 +24,7 @@ API_PATH = "/client/v4"
 MAX_BODY = 100_000_000
 MAX_TEXT = 40_000
 MAX_REMEMBERED = 1_000
-_LOOK_FOR_STOP_S = 0.05
+_LOOK_FOR_STOP_S = 0.01
 _REPLIES = {
     FaultKind.UNAUTHORIZED: failed(401, 10000, "Authentication error"),
     FaultKind.FORBIDDEN: failed(403, 10000, "Authentication error"),
@@ -109,6 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "practice"
     timeout = 120
+    disable_nagle_algorithm = True  # else each body waits 40 ms for word that its head came
     server: _HttpServer
 
     def do_GET(self) -> None:

@@ -30,22 +30,22 @@ class GitFacts:
     silence: str = ""
 
 
-def read_git(folder: Path) -> GitFacts:
+def read_git(folder: Path, patience: float = _PATIENCE) -> GitFacts:
     """Read what git knows; every fact is empty where there is no git.
 
-    Each question waits two seconds at most; where git was too slow before, it is not asked again.
+    Each question waits so many seconds; where git was too slow before, it is not asked again.
     """
     git = git_around(folder)
-    if refused := _refusal(git):
+    if refused := _refusal(git, patience):
         return GitFacts(silence=refused)
-    commit = _quick(git, "rev-parse", "--verify", "--quiet", "HEAD")
+    commit = _quick(git, "rev-parse", "--verify", "--quiet", "HEAD", patience=patience)
     if commit.exit_code == MISSING:
         return GitFacts(silence="git was not found on PATH")
     if commit.exit_code == TOO_SLOW:
         return GitFacts(silence=f"git gave {commit.reason}")
     return GitFacts(
         commit=commit.text.strip() if commit.exit_code == 0 else "",
-        is_dirty=_is_dirty(git) if git.git_dir else None,
+        is_dirty=_is_dirty(git, patience) if git.git_dir else None,
     )
 
 
@@ -73,9 +73,9 @@ def git_setting(folder: Path, name: str, environ: Mapping[str, str]) -> str:
     return answer.text.strip() if answer.exit_code == 0 else ""
 
 
-def _refusal(git: Git) -> str:
+def _refusal(git: Git, patience: float = _PATIENCE) -> str:
     """Why git does not answer for this repository at all; "" where it does, or is not there."""
-    refused = _remembered(git, "quick", lambda: git.refusal(_PATIENCE) or Answer(0, b"", b""))
+    refused = _remembered(git, "quick", lambda: git.refusal(patience) or Answer(0, b"", b""))
     if refused.exit_code == MISSING:
         return "git was not found on PATH"
     if refused.exit_code == TOO_SLOW:
@@ -83,40 +83,42 @@ def _refusal(git: Git) -> str:
     return f"git refuses it: {refused.reason}" if refused.exit_code else ""
 
 
-def _is_dirty(git: Git) -> bool | None:
+def _is_dirty(git: Git, patience: float) -> bool | None:
     """Whether files differ from the commit; None where only a filter, which is not run, knows."""
-    drivers = _filters(git)
+    drivers = _filters(git, patience)
     if drivers is None:
         return None
     off = (f"{key}={'false' if key.endswith('.required') else ''}" for key in drivers)
     rules = (word for rule in off for word in ("-c", rule))
-    status = _remembered(git, "files", lambda: git.ask(*rules, *_STATUS, timeout=_PATIENCE))
+    status = _remembered(git, "files", lambda: git.ask(*rules, *_STATUS, timeout=patience))
     if status.exit_code != 0:
         return None
     changed = [line for line in status.out.split(b"\0") if line]
     if drivers and changed and all(line.startswith(b" M ") for line in changed):
-        return None if _are_filtered(git, [line[3:] for line in changed]) else True
+        paths = [line[3:] for line in changed]
+        return None if _are_filtered(git, paths, patience) else True
     return bool(changed)
 
 
-def _filters(git: Git) -> tuple[str, ...] | None:
+def _filters(git: Git, patience: float) -> tuple[str, ...] | None:
     """The settings that name filters; None where one of them cannot be switched off by name."""
-    listed = _quick(git, "config", "-z", "--name-only", "--get-regexp", r"^filter\.")
+    words = ("config", "-z", "--name-only", "--get-regexp", r"^filter\.")
+    listed = _quick(git, *words, patience=patience)
     keys = tuple(dict.fromkeys(os.fsdecode(key) for key in listed.out.split(b"\0") if key))
     failed = listed.exit_code not in {0, 1}
     return None if failed or any("=" in key for key in keys) else keys
 
 
-def _are_filtered(git: Git, paths: list[bytes]) -> bool:
+def _are_filtered(git: Git, paths: list[bytes], patience: float) -> bool:
     """Whether each of these files has a filter by its attributes."""
     words = ("check-attr", "-z", "--stdin", "filter")
-    answer = git.ask(*words, stdin=b"\0".join((*paths, b"")), timeout=_PATIENCE)
+    answer = git.ask(*words, stdin=b"\0".join((*paths, b"")), timeout=patience)
     values = answer.out.split(b"\0")[2::3]
     return answer.exit_code == 0 and not set(values) & {b"unspecified", b"unset"}
 
 
-def _quick(git: Git, *words: str) -> Answer:
-    return _remembered(git, "quick", lambda: git.ask(*words, timeout=_PATIENCE))
+def _quick(git: Git, *words: str, patience: float = _PATIENCE) -> Answer:
+    return _remembered(git, "quick", lambda: git.ask(*words, timeout=patience))
 
 
 def _remembered(git: Git, sort: str, question: Callable[[], Answer]) -> Answer:

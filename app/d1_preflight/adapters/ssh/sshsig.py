@@ -39,6 +39,10 @@ _REASONS = (
 
 
 _BEGIN, _END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
+_PLAIN_LINE = re.compile(
+    rb"(?P<who>[\w.+-]+@[\w.-]+)[ \t]+(?:namespaces=\"[\w@.,-]+\"[ \t]+)?"
+    rb"(?:ssh|ecdsa|sk)-\S+[ \t]+(?P<key>[A-Za-z0-9+/=]+)(?:[ \t\r]|$)"
+)
 _WIDTH = 70
 _MAGIC = b"SSHSIG"
 
@@ -58,6 +62,8 @@ class SshSigner:
     @property
     def fingerprint(self) -> str:
         """The key's SHA256 fingerprint, as ssh-keygen shows it."""
+        if blob := _plain_key(self.key.public):
+            return f"SHA256:{b64encode(sha256(blob).digest()).decode().rstrip('=')}"
         answer = ssh_keygen("-l", "-f", "-", stdin=f"{self.key.public}\n".encode())
         found = re.search(r"SHA256:\S+", answer.text)
         if found is None:
@@ -146,14 +152,15 @@ def verify(
     """
     _require_whole(signature)
     digest = sha256(allowed_signers).hexdigest() if isinstance(allowed_signers, bytes) else ""
+    likely = _named_plainly(signature, allowed_signers)
     with _folder() as folder:
         saved = str(_write(folder / "signature", signature))
         moment = (f"-Overify-time={at.astimezone(UTC):%Y%m%d%H%M%SZ}",) if at else ()
         if isinstance(allowed_signers, bytes):
             allowed_signers = _write(folder / "allowed_signers", allowed_signers)
         words = ("-s", saved, "-f", str(allowed_signers), *moment)
-        of_key = (_key_of(signature), digest, *moment)
-        who = identity or (principals or {}).get(of_key) or _principal(words)
+        of_key = (sha256(_public_key(signature)).hexdigest(), digest, *moment)
+        who = identity or (principals or {}).get(of_key) or likely or _principal(words)
         answer = ssh_keygen("-Y", "verify", "-n", namespace, "-I", who, *words, stdin=document)
     found = _GOOD.match(answer.text)
     if answer.exit_code != 0 or found is None or found["namespace"] != namespace:
@@ -167,12 +174,35 @@ def verify(
     return Signature(who, found["key"])
 
 
-def _key_of(signature: bytes) -> str:
+def _plain_key(public: str) -> bytes:
+    """The bytes of a public key that is no certificate; b"" where ssh-keygen has to look at it."""
+    name, _, more = public.partition(" ")
+    try:
+        blob = b64decode(more.partition(" ")[0], validate=True)
+    except ValueError:
+        return b""
+    is_plain = "-cert-" not in name and blob[4:].startswith(name.encode())
+    return blob if is_plain and int.from_bytes(blob[:4]) == len(name) > 0 else b""
+
+
+def _named_plainly(signature: bytes, signers: Path | bytes) -> str:
+    """Whom the first line with this key names, if one person in certain roles and nothing else.
+
+    ssh-keygen, which judges the signature by the same line, need not be asked for the name then.
+    """
+    key = b64encode(_public_key(signature))
+    for line in signers.split(b"\n") if isinstance(signers, bytes) else ():
+        if key in line and not line.lstrip().startswith(b"#"):
+            found = _PLAIN_LINE.match(line)
+            return found["who"].decode() if found and found["key"] == key else ""
+    return ""
+
+
+def _public_key(signature: bytes) -> bytes:
     """The public key within a signature, which decides whom allowed_signers names for it."""
     blob = b64decode(b"".join(signature.split(b"\n")[1:-2]))
     start = len(_MAGIC) + 8  # the version, and the key's length
-    size = int.from_bytes(blob[start - 4 : start])
-    return sha256(blob[:start] + blob[start : start + size]).hexdigest()
+    return blob[start : start + int.from_bytes(blob[start - 4 : start])]
 
 
 def _require_whole(signature: bytes) -> None:

@@ -16,6 +16,8 @@ from d1_preflight.adapters.wrangler.redaction import secret_values
 from d1_preflight.lazy_dataclass import dataclass
 
 Version = tuple[int, int, int]
+_Files = Mapping[str, Mapping[str, str]]
+"""The variables of each file, by its name."""
 SHELL = "the shell"
 ENVIRONMENT = "CLOUDFLARE_ENV"
 _READS_LOCAL: Version = (4, 27, 0)
@@ -75,9 +77,9 @@ def read_environment(
 
     `environment` is what `--env` says, None where it was not given.
     """
-    texts = _texts(folder)
-    names = _files_read(texts, wrangler, environment)
-    found, origins = _merged(texts, names)
+    files = {name: parse(text) for name, text in _texts(folder).items()}
+    names = _files_read(files, wrangler, environment)
+    found, origins = _merged(files, names)
     if wrangler is None or wrangler >= _READS_LOCAL:
         values = _expanded(found, environ)
         won = {name for name in values if not environ.get(name)}
@@ -93,8 +95,8 @@ def read_environment(
         variables,
         {name: source for name, source in sources.items() if variables.get(name) or asked},
         asked if reads else "",
-        _secrets(texts),
-        depends_on_version=bool(asked) or any(name.startswith(".env") for name in texts),
+        _secrets(files),
+        depends_on_version=bool(asked) or any(name.startswith(".env") for name in files),
     )
 
 
@@ -125,22 +127,20 @@ def _lines(text: str) -> Iterator[re.Match[str]]:
 
 
 def _files_read(
-    texts: Mapping[str, str], wrangler: Version | None, environment: str | None
+    files: _Files, wrangler: Version | None, environment: str | None
 ) -> tuple[str, ...]:
     """The files that this wrangler reads, in the order in which the later one wins."""
     named = () if environment is None else (f".env.{environment}",)
     if wrangler is not None and wrangler < _READS_LOCAL:
-        return next(((name,) for name in (*named, ".env") if name in texts), ())
+        return next(((name,) for name in (*named, ".env") if name in files), ())
     return (".env", ".env.local", *named, *(f"{name}.local" for name in named))
 
 
-def _merged(
-    texts: Mapping[str, str], names: tuple[str, ...]
-) -> tuple[dict[str, str], dict[str, str]]:
+def _merged(files: _Files, names: tuple[str, ...]) -> tuple[dict[str, str], dict[str, str]]:
     values: dict[str, str] = {}
     origins: dict[str, str] = {}
     for name in names:
-        for variable, value in parse(texts.get(name, "")).items():
+        for variable, value in files.get(name, {}).items():
             values[variable], origins[variable] = value, name
     return values, origins
 
@@ -178,11 +178,10 @@ def _expand(value: str, environ: Mapping[str, str], running: Mapping[str, str]) 
     return result
 
 
-def _secrets(texts: Mapping[str, str]) -> tuple[str, ...]:
+def _secrets(files: _Files) -> tuple[str, ...]:
     """The values with a secret's name, as written in the files and as expanded."""
     found: list[str] = []
-    for text in texts.values():
-        parsed = parse(text)
+    for parsed in files.values():
         found += secret_values(parsed)
         found += secret_values(_expanded(parsed, {}))
     return tuple(dict.fromkeys(found))
