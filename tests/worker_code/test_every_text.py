@@ -98,6 +98,20 @@ def test_a_text_that_is_built_elsewhere_is_said_beside_one_that_is_known(text: s
     assert deployed.coverage.partly == 1
 
 
+def test_a_text_whose_parts_cannot_be_resolved_is_said_beside_one_that_is_known() -> None:
+    source = (
+        "export const f = (k, w, a) => DB.prepare(k ? `SELECT id FROM logs WHERE ${w}` "
+        ": `SELECT name ${a} BETWEEN users ${a} (`);"
+    )
+
+    deployed = verdict_of({"a.ts": source}, RENAME, before=BASE).deployed
+
+    assert deployed.coverage.partly == 1
+    assert [one.why for one in deployed.unread] == [
+        "its variable parts could not be resolved: SELECT name ${} BETWEEN users ${} ("
+    ]
+
+
 def test_a_text_that_is_set_on_one_way_only_is_said() -> None:
     source = (
         "import { build } from 'lib'; export function f(k) { let q = 'SELECT id FROM logs'; "

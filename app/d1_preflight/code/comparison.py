@@ -41,6 +41,7 @@ from d1_preflight.core.sql.statement import read_statement
 from d1_preflight.core.sql.tokenizer import statements, tokens
 
 _ORDER = list(Harm)
+_FEW = 4  # so many forms with holes are all tried for how a query was read
 _MOVES_ROWS = re.compile(r"\b(?:UPDATE|INSERT|REPLACE|SELECT)\b", re.IGNORECASE)
 _CREATES = re.compile(r"\bCREATE\b", re.IGNORECASE)
 _READS = re.compile(r"\s*(?:SELECT|WITH|INSERT|REPLACE|UPDATE|DELETE)\b", re.IGNORECASE)
@@ -252,7 +253,7 @@ class _Side:
             if kind:
                 counts[kind] += 1
             if kind in ("partly", "unread"):
-                unread.append(_unread(query, forms, kind))
+                unread.append(self._unread(query, forms, kind))
         total = sum(counts.values())
         at = {(one.path, one.line): one for one in reversed(unread)}
         return Coverage(self._files, total, **counts), tuple(at[key] for key in sorted(at))
@@ -270,8 +271,28 @@ class _Side:
             return "whole"
         # Of many forms some are combinations that the code never makes: the fullest counts.
         holed = [form for form in known if has_holes(form)]
-        fills = [bool(self._text(f, self.before) or self._text(f, self.after)) for f in holed[:4]]
-        return "filled" if not fills or fills[0] or sum(fills) * 2 >= len(fills) else "partly"
+        fills = list(map(self._is_filled, holed[:_FEW]))
+        is_read = all(fills) if len(holed) <= _FEW else fills[0] or sum(fills) * 2 >= len(fills)
+        return "filled" if is_read else "partly"
+
+    def _is_filled(self, form: Form) -> bool:
+        """Whether texts that its holes can take make a statement of it."""
+        return bool(self._text(form, self.before) or self._text(form, self.after))
+
+    def _unread(self, query: Query, forms: Sequence[Form], kind: str) -> UnreadQuery:
+        known = _known(forms)
+        form = next(iter((*known, *forms)), ())
+        if kind == "unread":
+            why = "is built elsewhere"
+        elif OTHERS in forms:
+            why = f"can be more than {MOST_FORMS} texts, and so many are tried"
+        elif len(known) < len(forms):
+            why = "has a text that is built elsewhere, beside"
+        else:
+            why = "its variable parts could not be resolved"
+            form = next((one for one in known[:_FEW] if not self._is_filled(one)), form)
+        shown = " ".join(plain_text(form).split())[:120]
+        return UnreadQuery(query.path, query.line, f"{why}: {shown}")
 
 
 def _rewriting(step: Step, old_side: _Side, new_side: _Side) -> Rewriting:
@@ -329,21 +350,6 @@ def _tables_named(form: Form, schema: PreparedSchema) -> tuple[str, ...]:
 def _known(forms: Sequence[Form]) -> list[Form]:
     """The forms that say anything."""
     return [form for form in forms if not is_unread(form)]
-
-
-def _unread(query: Query, forms: Sequence[Form], kind: str) -> UnreadQuery:
-    known = _known(forms)
-    form = next(iter((*known, *forms)), ())
-    shown = " ".join(plain_text(form).split())[:120]
-    if kind == "unread":
-        why = "is built elsewhere"
-    elif OTHERS in forms:
-        why = f"can be more than {MOST_FORMS} texts, and so many are tried"
-    elif len(known) < len(forms):
-        why = "has a text that is built elsewhere, beside"
-    else:
-        why = "its variable parts could not be resolved"
-    return UnreadQuery(query.path, query.line, f"{why}: {shown}")
 
 
 def _changed_tables(changes: Sequence[Change], scripts: Mapping[str, str]) -> frozenset[str]:
