@@ -7,7 +7,17 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-from d1_preflight.code.declarations import FUNCTIONS, WRAPPED, parameters, string_of, text_of
+from d1_preflight.code.declarations import (
+    FUNCTIONS,
+    WRAPPED,
+    arguments_of,
+    bound_name,
+    field_text,
+    items_of,
+    parameters,
+    string_of,
+    text_of,
+)
 from d1_preflight.code.expression import Each, Expression, Function, Hole, Import, Member
 from d1_preflight.code.facts import Call, Use
 from d1_preflight.code.plain_types import is_plain
@@ -35,9 +45,6 @@ _HARMLESS = frozenset({
     "computed_property_name", "update_expression", "statement_block", "jsx_opening_element",
     "jsx_closing_element", "jsx_self_closing_element", "decorator", "switch_statement",
     "switch_case", "export_specifier", "import_specifier", "class_body",
-})  # fmt: skip
-_DEFAULTS = frozenset({
-    "required_parameter", "optional_parameter", "assignment_pattern", "object_assignment_pattern",
 })  # fmt: skip
 
 
@@ -128,17 +135,14 @@ class Ends:
         function = self._reader.function_of(called, self._scope_of(call))
         if not isinstance(function, Function) or called.type != "identifier":
             return False
-        given = _arguments(call)
+        given = arguments_of(call)
         place = given.index(node)
         if any(one.type == "spread_element" for one in given[:place]):
             return False
         taken = parameters(self._reader.node_of(function))
         if place >= len(taken):  # a rest, or what `arguments` may hold
             return False
-        pattern = taken[place].child_by_field_name("pattern") or taken[place]
-        if pattern.type == "assignment_pattern":
-            pattern = pattern.child_by_field_name("left") or pattern
-        self.keep(pattern, value)
+        self.keep(bound_name(taken[place].child_by_field_name("pattern") or taken[place]), value)
         return True
 
     def _called(
@@ -166,8 +170,6 @@ def step(ends: Ends, node: "Node", value: Value) -> At | None:
     known = _STEPS.get(around.type)
     if known is not None:
         return known(ends, node, around, value)
-    if around.type in _DEFAULTS:
-        return _default(ends, node, around, value)
     ends.lose(node, value)
     return None
 
@@ -177,8 +179,7 @@ def _ternary(_ends: Ends, node: "Node", around: "Node", value: Value) -> At | No
 
 
 def _binary(_ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
-    operator = around.child_by_field_name("operator")
-    sign = text_of(operator) if operator is not None else ""
+    sign = field_text(around, "operator")
     is_left = around.child_by_field_name("left") == node
     return (around, value) if sign in _CHOOSES and not (sign == "&&" and is_left) else None
 
@@ -189,7 +190,7 @@ def _sequence(_ends: Ends, node: "Node", around: "Node", value: Value) -> At | N
 
 def _call(ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
     if around.child_by_field_name("function") == node:
-        ends.call(around, value, _arguments(around))
+        ends.call(around, value, arguments_of(around))
     return None
 
 
@@ -201,12 +202,11 @@ def _made(_ends: Ends, _node: "Node", _around: "Node", _value: Value) -> At | No
 def _member(ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
     if around.child_by_field_name("object") != node:
         return None
-    property_ = around.child_by_field_name("property")
-    name = text_of(property_) if property_ is not None else ""
+    name = field_text(around, "property")
     call = around.parent
     is_called = call is not None and call.type == "call_expression"
     if call is not None and is_called and call.child_by_field_name("function") == around:
-        given = _arguments(call)
+        given = arguments_of(call)
         if name == "bind" and not value.keys:
             return call, ends.bound(call, value, given[1:])
         if name in ("call", "apply") and not value.keys:
@@ -226,13 +226,6 @@ def _subscript(ends: Ends, node: "Node", around: "Node", value: Value) -> At | N
         return None
     taken = value.taking(key)
     return (around, taken) if taken is not None else None
-
-
-def _declarator(ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
-    name = around.child_by_field_name("name")
-    if name is not None and name != node:
-        ends.keep(name, value)
-    return None
 
 
 def _assignment(ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
@@ -280,9 +273,10 @@ def _field(ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
     return None
 
 
-def _default(ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
-    """It is the default of a parameter, or of what is taken out of an object."""
-    pattern = around.child_by_field_name("pattern") or around.child_by_field_name("left")
+def _named(ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
+    """It is what a name is declared as, or the default of a parameter or of a part."""
+    fields = map(around.child_by_field_name, ("pattern", "left", "name"))
+    pattern = next(filter(None, fields), None)
     if pattern is not None and pattern != node:
         ends.keep(pattern, value)
     return None
@@ -300,12 +294,12 @@ def _argument(ends: Ends, node: "Node", around: "Node", value: Value) -> At | No
         return None
     if ends.received(call, called, node, value):
         return None
-    method = called.child_by_field_name("property")
-    is_first = _arguments(call)[:1] == [node]
-    if method is not None and text_of(method) in _OVER_A_LIST and is_first and not value.keys:
+    given = arguments_of(call)
+    is_over = field_text(called, "property") in _OVER_A_LIST and given[0] == node
+    if is_over and not value.keys:
         ends.call_over(call, value, called.child_by_field_name("object"))
         return None
-    others = {text_of(one) for one in _arguments(call) if one != node}
+    others = {text_of(one) for one in given if one != node}
     if node.type == "member_expression" and text_of(node).rpartition(".")[0] in others:
         value = replace(value, is_bare=False)  # its object is handed on beside it
     ends.lose(node, value)
@@ -315,7 +309,7 @@ def _argument(ends: Ends, node: "Node", around: "Node", value: Value) -> At | No
 def _returned(ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
     """What a function returns: an object of methods is known by these."""
     if around.type in FUNCTIONS and around.child_by_field_name("body") != node:
-        return _default(ends, node, around, value)
+        return _named(ends, node, around, value)
     if value.keys:
         ends.attach(node, value, value.keys[-1])
     else:
@@ -337,7 +331,11 @@ _STEPS = {
     "new_expression": _made,
     "member_expression": _member,
     "subscript_expression": _subscript,
-    "variable_declarator": _declarator,
+    "variable_declarator": _named,
+    "required_parameter": _named,
+    "optional_parameter": _named,
+    "assignment_pattern": _named,
+    "object_assignment_pattern": _named,
     "assignment_expression": _assignment,
     "augmented_assignment_expression": _assignment,
     "pair": _pair,
@@ -353,15 +351,6 @@ _STEPS = {
 """What each type of node does with a value in it."""
 
 
-def _arguments(call: "Node") -> "list[Node]":
-    given = call.child_by_field_name("arguments")
-    children = given.named_children if given is not None else []
-    return [child for child in children if child.type != "comment"]
-
-
 def _listed(given: "list[Node]") -> "list[Node]":
     """The items of a list that is written out; what another holds is not known."""
-    of = given[0] if given else None
-    if of is None or of.type != "array":
-        return []
-    return [child for child in of.named_children if child.type != "comment"]
+    return items_of(given[0]) if given and given[0].type == "array" else []

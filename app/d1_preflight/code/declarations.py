@@ -35,6 +35,29 @@ def text_of(node: "Node") -> str:
     return (node.text or b"").decode("utf-8", "replace")
 
 
+def field_text(node: "Node | None", field: str) -> str:
+    """The source of what a node has as a field; "" where it has none."""
+    found = node.child_by_field_name(field) if node is not None else None
+    return text_of(found) if found is not None else ""
+
+
+def items_of(node: "Node | None") -> "list[Node]":
+    """What stands in a list or in parentheses, without comments."""
+    children = node.named_children if node is not None else []
+    return [child for child in children if child.type != "comment"]
+
+
+def arguments_of(call: "Node") -> "list[Node]":
+    """What a call is given."""
+    return items_of(call.child_by_field_name("arguments"))
+
+
+def bound_name(pattern: "Node") -> "Node":
+    """A name or pattern without the default behind it."""
+    is_with = pattern.type in _WITH_DEFAULT
+    return (pattern.child_by_field_name("left") if is_with else None) or pattern
+
+
 def string_of(node: "Node | None") -> str:
     """What a string literal without escapes holds; "" where there is none."""
     return text_of(node)[1:-1] if node is not None and node.type == "string" else ""
@@ -62,12 +85,8 @@ def is_declared(node: "Node") -> bool:
 def parameters(node: "Node") -> "list[Node]":
     """The parameters of a function."""
     one = node.child_by_field_name("parameter")
-    several = node.child_by_field_name("parameters")
-    found = several.named_children if several is not None else [one] if one is not None else []
-    return [
-        parameter for parameter in found
-        if parameter.type != "comment" and not text_of(parameter).startswith("this:")
-    ]  # fmt: skip
+    found = [one] if one is not None else items_of(node.child_by_field_name("parameters"))
+    return [parameter for parameter in found if not text_of(parameter).startswith("this:")]
 
 
 def pattern_fields(pattern: "Node") -> "Iterator[tuple[str, str, Node | None]]":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from d1_preflight.code.declarations import plain, text_of
+from d1_preflight.code.declarations import arguments_of, field_text, items_of, plain, text_of
 from d1_preflight.code.expression import (
     Expression,
     Function,
@@ -63,11 +63,11 @@ class Extraction:
 
     def facts(self, tags: Collection[str] = ()) -> FileFacts:
         """What it holds of SQL; `tags` are further tags of templates that are SQL."""
-        exports = {name: self._export(local) for name, local in self.walked.exports.items()}
+        exports = {name: self.reader.exported(local) for name, local in self.walked.exports.items()}
         exports |= self.walked.imported_exports
         default = self.walked.default
         if default is not None and default.type == "identifier":
-            exports["default"] = self._export(text_of(default))
+            exports["default"] = self.reader.exported(text_of(default))
         elif default is not None:
             exports["default"] = self.reader.read(default, self.walked.top)
         return FileFacts(
@@ -120,9 +120,6 @@ class Extraction:
             return f"does not parse at line {line}: the code around it was not read"
         return f"does not parse at line {line}, where a query may be: this part is left out"
 
-    def _export(self, local: str) -> Expression:
-        return self.reader.exported(local)
-
     def returned(self, function: str) -> Expression | None:
         """What a function returns; None where that is no text."""
         known = self.walked.functions.get(function)
@@ -147,12 +144,10 @@ class Extraction:
 
     def _direct(self, name: str, call: CallNode) -> Iterator[Sink]:
         called, scope = call.called, call.scope
-        children = call.given.named_children
-        first = next((child for child in children if child.type != "comment"), None)
+        first = next(iter(items_of(call.given)), None)
         if first is None:
             return
-        of = called.child_by_field_name("object")
-        receiver = text_of(of) if of is not None else ""
+        receiver = field_text(called, "object")
         if name == "exec" and receiver.rpartition(".")[2].lower() == "sql":
             return  # a Durable Object's own database (`ctx.storage.sql`), which D1 does not have
         sql = self.reader.read(first, scope)
@@ -174,7 +169,7 @@ class Extraction:
         for call in self.walked.calls:
             if call.name in names and call.given.type != "template_string":
                 scope = call.scope
-                children = [child for child in call.given.named_children if child.type != "comment"]
+                children = items_of(call.given)
                 arguments = tuple(self.reader.read(child, scope) for child in children)
                 line = (children[0] if children else call.node).start_point[0] + 1
                 target = self.reader.function_of(call.called, scope)
@@ -203,8 +198,7 @@ def _borrowed(binding: Binding | None) -> str:
         called = value.child_by_field_name("function")
         is_bound = called is not None and text_of(called).endswith(".bind")
         value = called.child_by_field_name("object") if called is not None and is_bound else None
-    named = value.child_by_field_name("property") if value is not None else None
-    name = binding.key or (text_of(named) if named is not None else "")
+    name = binding.key or field_text(value, "property")
     return name if name in DIRECT else ""
 
 
@@ -214,11 +208,9 @@ def _bound_to(prepare: "Node | None") -> "list[Node]":
     call = member.parent if member is not None and member.type == "member_expression" else None
     if member is None or call is None or call.type != "call_expression":
         return []
-    name, given = member.child_by_field_name("property"), call.child_by_field_name("arguments")
-    if name is None or text_of(name) != "bind" or given is None:
+    if field_text(member, "property") != "bind":
         return []
-    found = [child for child in given.named_children if child.type != "comment"]
-    return list(takewhile(lambda child: child.type != "spread_element", found))
+    return list(takewhile(lambda child: child.type != "spread_element", arguments_of(call)))
 
 
 def _is_written(sql: Expression) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
-from d1_preflight.code.declarations import plain, text_of
+from d1_preflight.code.declarations import arguments_of, field_text, plain, text_of
 from d1_preflight.code.expression import Import
 from d1_preflight.lazy_dataclass import dataclass
 
@@ -148,13 +148,6 @@ def router_of(call: "Node") -> str:
     return text_of(node) if node is not None and node.type == "identifier" else ""
 
 
-def arguments_of(call: "Node") -> "list[Node]":
-    """What a call is given."""
-    given = call.child_by_field_name("arguments")
-    children = given.named_children if given is not None else []
-    return [child for child in children if child.type != "comment"]
-
-
 def literal_of(node: "Node") -> str:
     """The text of a string or of a template without holes; "" for anything else."""
     if node.type not in ("string", "template_string"):
@@ -165,10 +158,8 @@ def literal_of(node: "Node") -> str:
 def method_of(call: "Node") -> str:
     """The name of the method that is called; "" for a plain function."""
     function = call.child_by_field_name("function")
-    if function is None or function.type != "member_expression":
-        return ""
-    named = function.child_by_field_name("property")
-    return text_of(named) if named is not None else ""
+    is_method = function is not None and function.type == "member_expression"
+    return field_text(function, "property") if is_method else ""
 
 
 def _mounted(call: "Node", scope: "Scope") -> Iterator[Mount]:

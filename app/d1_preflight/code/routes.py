@@ -10,9 +10,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from d1_preflight.code.declarations import text_of
+from d1_preflight.code.declarations import arguments_of, text_of
 from d1_preflight.code.path_branches import branches_of
-from d1_preflight.code.routers import arguments_of, joined, literal_of, method_of, router_of
+from d1_preflight.code.routers import joined, literal_of, method_of, router_of
 from d1_preflight.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:

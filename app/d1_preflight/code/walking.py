@@ -12,6 +12,7 @@ from d1_preflight.code.declarations import (
     FUNCTIONS,
     WRAPPED,
     declared_names,
+    field_text,
     imported_names,
     pattern_fields,
     pattern_names,
@@ -328,8 +329,7 @@ def _pair_key(function: "Node") -> str:
         around = around.parent
     if around is None or around.type != "pair":
         return ""
-    key = around.child_by_field_name("key")
-    return text_of(key) if key is not None else ""
+    return field_text(around, "key")
 
 
 def _is_plain_statement(assignment: "Node") -> bool:
