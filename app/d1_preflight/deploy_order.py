@@ -33,11 +33,12 @@ from d1_preflight.adapters.working_tree import (
     repository_root,
     working_tree,
 )
+from d1_preflight.code.kept import from_json, to_json
 from d1_preflight.code.record_facts import facts_of
 from d1_preflight.code.scope import Scope
 from d1_preflight.code.scripts import is_source, is_wanted
 from d1_preflight.code.source import MANY
-from d1_preflight.code.verdict import Verdict, to_json, verdict_from_json
+from d1_preflight.code.verdict import Verdict
 from d1_preflight.core.checklist.answers import FILES_HERE, NOT_KNOWN
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.migration import Migration
@@ -48,6 +49,7 @@ from d1_preflight.core.record.safety_facts import DeployOrderFacts, RevisionProp
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.lazy_dataclass import dataclass, field
 
+_KEY = "verdict"
 _READER = "d1_preflight.code.file_job"
 LIMIT_S = 120.0
 """How long source files are parsed; later ones are left out, which is said."""
@@ -118,7 +120,7 @@ class Judging:
             found = _compared(trees, scopes, step(), kept, self.beside)
             kept.save()
             if not (found.deployed.left_out or found.new.left_out):  # another time it may be read
-                kept.keep_result(key, to_json(found))
+                kept.keep_result(key, {_KEY: to_json(Verdict, found)})
         return replace(found, problems=(*found.problems, problem)) if problem else found
 
 
@@ -338,6 +340,6 @@ def _wanted(tree: Tree) -> Mapping[str, str]:
 def _kept(cache: CodeCache, key: str) -> Verdict | None:
     raw = cache.result(key)
     try:
-        return verdict_from_json(raw) if raw else None
+        return from_json(Verdict, raw[_KEY]) if raw else None
     except (KeyError, TypeError, ValueError):
         return None

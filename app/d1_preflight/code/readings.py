@@ -12,13 +12,14 @@ from hashlib import sha256
 from typing import Any
 
 from d1_preflight.code import file_job
-from d1_preflight.code.expression import Expression, dump, load
+from d1_preflight.code.expression import Expression
 from d1_preflight.code.extraction import Extraction, extract
-from d1_preflight.code.facts import Call, FileFacts, Named, Use
+from d1_preflight.code.facts import FileFacts, Named
 from d1_preflight.code.file_job import Kind
+from d1_preflight.code.kept import from_json, to_json
 from d1_preflight.code.linked import Ground
 from d1_preflight.code.routers import FileRouters
-from d1_preflight.code.routes import Part
+from d1_preflight.code.routes import Part, Parts
 from d1_preflight.code.scan import Scan, scan
 from d1_preflight.code.scripts import MOST_BYTES, is_source
 from d1_preflight.code.source import MANY, Beside, Cache, SourceTree
@@ -29,6 +30,7 @@ _SOME = 25
 
 _NOTHING: Mapping[str, Sequence[str]] = {}
 
+_Returned = Expression | None
 Parsed = dict[tuple[str, str], Extraction | str]
 """The parsed files of several trees, by path and blob."""
 
@@ -113,7 +115,7 @@ class Readings(Mapping[str, FileFacts]):
             if path in self.scans:
                 continue
             if path in self._bytes:
-                self._take_scan(path, scan(self._bytes[path]).to_json())
+                self._take_scan(path, to_json(Scan, scan(self._bytes[path])))
             else:
                 why = f"could not be read, or is larger than {MOST_BYTES:,} bytes"
                 self.scans[path] = Scan(problem=f"{why}: {LEFT_OUT}")
@@ -123,7 +125,7 @@ class Readings(Mapping[str, FileFacts]):
             kept = self._cache.get(f"scan:{blob}")
             if kept is None:
                 return None
-            self._scanned[blob] = Scan.from_json(kept)
+            self._scanned[blob] = from_json(Scan, kept)
         return self._scanned[blob]
 
     def problem(self, path: str) -> str:
@@ -160,11 +162,7 @@ class Readings(Mapping[str, FileFacts]):
                     continue
                 kept = _as_kept(file_job.calls(extraction, given[path]))
                 self._cache.put(keys[path], kept)
-            calls, uses = kept
-            self._called[keys[path]] = (
-                tuple(map(Call.from_json, calls)),
-                tuple(map(Use.from_json, uses)),
-            )
+            self._called[keys[path]] = from_json(Named, kept)
         return {path: self._called[keys[path]] for path in wanted if keys[path] in self._called}
 
     def returned(self, path: str, function: str) -> Expression | None:
@@ -175,23 +173,22 @@ class Readings(Mapping[str, FileFacts]):
             extraction = self._extraction(path)
             if isinstance(extraction, str):
                 return None
-            found = extraction.returned(function)
-            kept = [dump(found)] if found is not None else []
+            kept = [to_json(_Returned, extraction.returned(function))]
             self._cache.put(key, kept)
-        return load(kept[0]) if kept else None
+        found: Expression | None = from_json(_Returned, kept[0])
+        return found
 
     def parts(self, path: str) -> tuple[Part, ...]:
         """The routes and functions of a file."""
         if path not in self._parts:
-            raw = self._routes(path).get("parts", ())
-            self._parts[path] = tuple(map(Part.from_json, raw))
+            self._parts[path] = from_json(Parts, self._routes(path).get("parts", ()))
         return self._parts[path]
 
     def routers(self, path: str) -> FileRouters:
         """The routers of a file."""
         if path not in self._routers:
             raw = self._routes(path).get("routers")
-            self._routers[path] = FileRouters.from_json(raw) if raw else FileRouters()
+            self._routers[path] = from_json(FileRouters, raw) if raw else FileRouters()
         return self._routers[path]
 
     def text(self, path: str) -> str:
@@ -217,7 +214,7 @@ class Readings(Mapping[str, FileFacts]):
             kept = self._cache.get(key)
             if kept is None:
                 return self._new_facts(path, key)
-            self._known[key] = FileFacts.from_json(kept)
+            self._known[key] = from_json(FileFacts, kept)
         return self._known[key]
 
     def _new_facts(self, path: str, key: str) -> FileFacts:
@@ -225,7 +222,7 @@ class Readings(Mapping[str, FileFacts]):
         if isinstance(found, str):
             return FileFacts(problem=found)
         self._known[key] = found.facts(self._tags)
-        self._cache.put(key, self._known[key].to_json())
+        self._cache.put(key, to_json(FileFacts, self._known[key]))
         return self._known[key]
 
     def _extraction(self, path: str) -> Extraction | str:
@@ -250,7 +247,7 @@ class Readings(Mapping[str, FileFacts]):
         return f"{self._key('facts', path)}:{self._wrappers}"
 
     def _take_scan(self, path: str, raw: list[Any]) -> None:
-        self.scans[path] = Scan.from_json(raw)
+        self.scans[path] = from_json(Scan, raw)
         self._cache.put(f"scan:{self._tree.blobs[path]}", raw)
 
     def _ask_beside(
@@ -286,7 +283,7 @@ class Readings(Mapping[str, FileFacts]):
 
     def _take_look(self, path: str, found: Mapping[str, Any]) -> None:
         self._take_scan(path, found["scan"])
-        facts = FileFacts.from_json(found["facts"]) if "facts" in found else None
+        facts = from_json(FileFacts, found["facts"]) if "facts" in found else None
         if facts is not None:
             self._facts[path] = facts
         if facts is not None and "parts" in found:

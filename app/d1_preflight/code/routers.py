@@ -1,8 +1,8 @@
 """The paths below which routers answer: Hono's `route` and `basePath`, express' `use`, itty's."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from d1_preflight.code.declarations import arguments_of, field_text, plain, text_of
 from d1_preflight.code.expression import Import
@@ -27,18 +27,6 @@ class Mount:
     name: str
     imported: Import | None = None
 
-    def to_json(self) -> list[Any]:
-        """As JSON holds it."""
-        brought = self.imported
-        names = [brought.specifier, brought.name] if brought is not None else []
-        return [self.router, self.path, self.name, *names]
-
-    @classmethod
-    def from_json(cls, raw: Sequence[Any]) -> "Mount":
-        """Read it again; raises TypeError or ValueError where it is none."""
-        router, path, name, *brought = map(str, raw)
-        return cls(router, path, name, Import(*brought) if brought else None)
-
 
 @dataclass(frozen=True, slots=True)
 class FileRouters:
@@ -52,23 +40,6 @@ class FileRouters:
     mounts: tuple[Mount, ...] = ()
     exported: Mapping[str, str] = field(default_factory=dict)
     made: Mapping[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> list[Any]:
-        """As JSON holds them."""
-        bases = {name: list(base) for name, base in self.bases.items()}
-        mounts = [mount.to_json() for mount in self.mounts]
-        return [bases, mounts, dict(self.exported), dict(self.made)]
-
-    @classmethod
-    def from_json(cls, raw: Sequence[Any]) -> "FileRouters":
-        """Read them again; raises TypeError or ValueError where they are none."""
-        bases, mounts, exported, made = raw
-        return cls(
-            {name: (str(base), str(of)) for name, (base, of) in bases.items()},
-            tuple(map(Mount.from_json, mounts)),
-            dict(exported),
-            dict(made),
-        )
 
 
 @dataclass(frozen=True, slots=True)

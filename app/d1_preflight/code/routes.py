@@ -8,7 +8,7 @@ a route too many, and a route that is made another way is not found.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from d1_preflight.code.declarations import arguments_of, text_of
 from d1_preflight.code.path_branches import branches_of
@@ -47,16 +47,9 @@ class Part:
         """Whether a line lies in it."""
         return self.first <= line <= self.last
 
-    def to_json(self) -> list[Any]:
-        """As JSON holds it."""
-        calls = sorted(self.calls)
-        return [self.name, self.first, self.last, calls, self.route, self.router]
 
-    @classmethod
-    def from_json(cls, raw: Sequence[Any]) -> "Part":
-        """Read it again; raises TypeError or ValueError where it is none."""
-        name, first, last, calls, route, router = raw
-        return cls(str(name), int(first), int(last), frozenset(calls), str(route), str(router))
+Parts = tuple[Part, ...]
+"""The routes and the named functions of a file, the innermost last."""
 
 
 def parts_of(walked: "Walked") -> tuple[Part, ...]:
