@@ -41,7 +41,7 @@ from d1_preflight.code.source import MANY
 from d1_preflight.code.verdict import Verdict
 from d1_preflight.core.checklist.answers import FILES_HERE, NOT_KNOWN
 from d1_preflight.core.errors import ProjectError, UsageError
-from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.migration import Migration, names_meant, one_name
 from d1_preflight.core.project.settings import CodeSettings
 from d1_preflight.core.project.wrangler_config import WranglerConfig
 from d1_preflight.core.project.wrangler_config_file import parse_config
@@ -256,7 +256,7 @@ def _ledger(request: Request) -> Ledger:
     """The migrations of the chosen database."""
     ledgers = [ledger for ledger in request.sources.project() if ledger.wanted]
     if request.name:
-        named = [ledger for ledger in ledgers if _named(ledger.migrations, request.name)]
+        named = [ledger for ledger in ledgers if names_meant(_names(ledger), request.name)]
         ledgers = named or ledgers
     if len(ledgers) > 1:
         folders = ", ".join(str(ledger.place.folder) for ledger in ledgers)
@@ -272,16 +272,8 @@ def _chosen(
     """The migrations to judge, and those before them."""
     ordered = ledger.migrations
     if request.name:
-        found = _named(ordered, request.name)
-        if len(found) != 1:
-            names = ", ".join(m.name for m in (found or ordered[-5:]))
-            if found:
-                raise UsageError(f"{request.name!r} may mean: {names}.", hint="Name one in full.")
-            raise UsageError(
-                f"There is no migration {request.name!r}.", hint=f"The latest: {names}"
-            )
-        at = ordered.index(found[0])
-        return found, ordered[:at]
+        at = _names(ledger).index(one_name(_names(ledger), request.name))
+        return ordered[at : at + 1], ordered[:at]
     fresh: tuple[Migration, ...] = ()
     if isinstance(deployed, RevisionTree):
         known = _names_at(deployed, ledger.place, config)
@@ -290,9 +282,8 @@ def _chosen(
     return chosen, tuple(m for m in ordered if m not in chosen)
 
 
-def _named(migrations: Sequence[Migration], wanted: str) -> tuple[Migration, ...]:
-    exact = tuple(m for m in migrations if wanted in (m.name, m.stem))
-    return exact or tuple(m for m in migrations if m.name.startswith(wanted))
+def _names(ledger: Ledger) -> list[str]:
+    return [migration.name for migration in ledger.migrations]
 
 
 def _names_at(tree: RevisionTree, place: Place, config: WranglerConfig) -> frozenset[str]:

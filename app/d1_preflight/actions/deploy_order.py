@@ -25,7 +25,7 @@ from d1_preflight.core.checklist.answers import (
 )
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
-from d1_preflight.core.format import capital, noun_for, plural
+from d1_preflight.core.format import capital, first, noun_for, plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.facts import NO_TEXT
 from d1_preflight.core.record.record import Attempt, Outcome, Status
@@ -100,8 +100,7 @@ def _out_of_order_prompts(context: StepContext) -> Sequence[Prompt]:
     passed = skipped_pending(context)
     if not passed:
         return ()
-    more = f" and {len(passed) - _NAMED} more" if len(passed) > _NAMED else ""
-    label = f"Pending before it: {', '.join(passed[:_NAMED])}{more}. Why is this one first?"
+    label = f"Pending before it: {first(passed, _NAMED)}. Why is this one first?"
     help_text = "They stay pending. Was each of them written to run after this one?"
     return (Prompt("out_of_order", PromptKind.TEXT, label, help=help_text),)
 

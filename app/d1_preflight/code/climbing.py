@@ -44,7 +44,7 @@ _HARMLESS = frozenset({
     "unary_expression", "template_substitution", "type_query", "class_heritage", "program",
     "computed_property_name", "update_expression", "statement_block", "jsx_opening_element",
     "jsx_closing_element", "jsx_self_closing_element", "decorator", "switch_statement",
-    "switch_case", "export_specifier", "import_specifier", "class_body",
+    "switch_case", "export_specifier", "import_specifier", "class_body", "new_expression",
 })  # fmt: skip
 
 
@@ -194,11 +194,6 @@ def _call(ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
     return None
 
 
-def _made(_ends: Ends, _node: "Node", _around: "Node", _value: Value) -> At | None:
-    """A class makes an object: nothing of it is handed on."""
-    return None
-
-
 def _member(ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
     if around.child_by_field_name("object") != node:
         return None
@@ -328,7 +323,6 @@ _STEPS = {
     "binary_expression": _binary,
     "sequence_expression": _sequence,
     "call_expression": _call,
-    "new_expression": _made,
     "member_expression": _member,
     "subscript_expression": _subscript,
     "variable_declarator": _named,

@@ -155,18 +155,13 @@ class Linker:
                 return Fields(keys, tuple(map(inner, values)))
             case Mapped(items):
                 return self._mapped(found, inner(items), path, bound, depth)
+            case Member(Import(specifier, "*"), name):
+                return inner(Import(specifier, name))
             case Member(of, name):
-                return self._member(of, name, path, bound, depth)
+                return member(inner(of), name)
             case Result(function_, arguments):
                 return self._result(function_, tuple(map(inner, arguments)), path, depth)
         return _of_parts(found, inner)
-
-    def _member(
-        self, of: Expression, name: str, path: str, bound: Bindings, depth: int
-    ) -> Expression:
-        if isinstance(of, Import) and of.name == "*":
-            return self._resolve(Import(of.specifier, name), path, bound, depth + 1)
-        return member(self._resolve(of, path, bound, depth + 1), name)
 
     def _mapped(
         self, found: Mapped, items: Expression, path: str, bound: Bindings, depth: int

@@ -25,6 +25,7 @@ Prefixes = Callable[[str, str], Iterable[str]]
 """Below which paths a router of a file answers."""
 _Named = tuple[str, str]  # a file, and a function in it
 _METHODS = frozenset({"get", "post", "put", "patch", "delete", "all", "head", "options"})
+_NAMES = ("identifier", "member_expression")
 _DEPTH = 5
 _MOST = 50
 
@@ -136,7 +137,7 @@ def _routes(calls: "Sequence[tuple[Node, str]]", called: _Called) -> Iterator[Pa
         if not path.startswith("/"):
             continue
         first, last = arguments[0].start_point[0] + 1, node.end_point[0] + 1
-        handed = {text_of(a).rpartition(".")[2] for a in arguments[1:] if _is_name(a)}
+        handed = {text_of(a).rpartition(".")[2] for a in arguments[1:] if a.type in _NAMES}
         names = called.within(first, last) | handed
         shown = f"{'ANY' if method == 'all' else method.upper()} {path}"
         yield Part(shown, first, last, names, shown, router_of(node))
@@ -160,7 +161,3 @@ def _named_calls(walked: "Walked") -> Iterator[tuple["Node", str]]:
         is_plain = call.kind == "identifier" or (call.is_method and call.name[:1] != "#")
         if is_plain and call.name:
             yield call.node, call.name
-
-
-def _is_name(node: "Node") -> bool:
-    return node.type in ("identifier", "member_expression")

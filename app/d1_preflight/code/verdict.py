@@ -152,6 +152,9 @@ class Verdict:
         return found
 
 
+_MASKS = {TokenKind.STRING: "'…'", TokenKind.COMMENT: " "}
+
+
 @lru_cache(maxsize=8192)
 def masked(text: str) -> str:
     """A text of SQL with every literal as `…`: what a record may keep."""
@@ -159,10 +162,7 @@ def masked(text: str) -> str:
     end = 0
     for token in all_tokens(text):
         is_literal = token.kind in (TokenKind.STRING, TokenKind.NUMBER, TokenKind.COMMENT)
-        parts += [text[end : token.start], _mask(token.kind) if is_literal else token.text]
+        mask = _MASKS.get(token.kind, "…")
+        parts += [text[end : token.start], mask if is_literal else token.text]
         end = token.start + len(token.text)
     return "".join((*parts, text[end:]))
-
-
-def _mask(kind: TokenKind) -> str:
-    return {TokenKind.STRING: "'…'", TokenKind.COMMENT: " "}.get(kind, "…")

@@ -99,12 +99,8 @@ def _found(root: "Node", query: "Query") -> "list[tuple[int, int, Node]]":
     if len(nodes) > _MOST_NODES:
         raise TooLarge
     places = [(node.start_byte, node.end_byte, node) for node in nodes]
-    places.sort(key=_place)
+    places.sort(key=lambda place: (place[0], -place[1]))
     return places
-
-
-def _place(found: "tuple[int, int, Node]") -> tuple[int, int]:
-    return found[0], -found[1]
 
 
 class _Walker:

@@ -5,7 +5,7 @@ calls keeps a hole where the parameter stands.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from d1_preflight.code.expression import (
@@ -23,7 +23,7 @@ from d1_preflight.code.facts import Call, Named, Sink
 from d1_preflight.code.linked import Linked
 from d1_preflight.code.linking import Linker, without_parameters
 from d1_preflight.code.sql_text import begins_like_sql
-from d1_preflight.code.wrapper_names import Renamed, WrapperNames
+from d1_preflight.code.wrapper_names import WrapperNames
 
 _DEPTH = 5
 _MOST_QUERIES = 50_000
@@ -46,19 +46,10 @@ class Query:
 
 
 class Wrappers:
-    """Collects queries; knows which calls it still needs to see.
-
-    `imports` says whether a file imports another: a method is called by name alone, and one of
-    the same name in a file that knows nothing of the wrapper is another's.
-    """
+    """Collects queries; knows which calls it still needs to see."""
 
     def __init__(
-        self,
-        linker: Linker,
-        linked: Linked,
-        named: Sequence[str],
-        imports: Callable[[str, str], bool],
-        renames: Mapping[str, Sequence[Renamed]],
+        self, linker: Linker, linked: Linked, named: Sequence[str], names: WrapperNames
     ) -> None:
         self._linker = linker
         self._linked = linked
@@ -69,7 +60,7 @@ class Wrappers:
         self._held: dict[Query, frozenset[str]] = {}
         self._calls: dict[str, dict[tuple[str, Call], None]] = defaultdict(dict)
         self._known: set[str] = set()
-        self._names = WrapperNames(linker, imports, renames)
+        self._names = names
 
     def add_sinks(self, path: str, sinks: tuple[Sink, ...]) -> None:
         """Take the queries of one file."""

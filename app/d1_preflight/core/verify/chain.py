@@ -13,7 +13,6 @@ from d1_preflight.core.record.apply_facts import ChainHead, ChainLink, CloseFact
 from d1_preflight.core.record.facts import NO_ITEMS
 from d1_preflight.core.record.file import load_table, read_facts
 from d1_preflight.core.record.record import DatabaseRef
-from d1_preflight.core.toml.strict import TomlTable
 from d1_preflight.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -135,11 +134,7 @@ def _read_closed(data: bytes, files: Mapping[str, bytes], folder: str) -> Closed
         sha256=sha256(data).hexdigest(),
         closed_at=facts.closed_at,
         end=facts.end,
-        link=_link(top, facts),
+        link=None if top.whole("schema") == 1 else facts.chain or ChainLink(),
         reviews=tuple(sum_line(n, files[n]) for n in sorted(files) if ".review." in n),
         folder=folder,
     )
-
-
-def _link(top: TomlTable, facts: CloseFacts) -> ChainLink | None:
-    return None if top.whole("schema") == 1 else facts.chain or ChainLink()
