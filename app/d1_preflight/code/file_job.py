@@ -23,11 +23,10 @@ _LENGTH = 4
 
 
 class Kind(StrEnum):
-    """What is read: a file's facts and routes behind its scan, its calls of names, its routes."""
+    """What is read: a file's facts and routes behind its scan, or its calls of names."""
 
     LOOK = "look"
     CALLS = "calls"
-    ROUTES = "routes"
 
 
 def look(path: str, data: bytes, tags: Sequence[str]) -> dict[str, Any]:
@@ -71,10 +70,7 @@ def answer(asked: bytes) -> bytes:
         found = look(path, data, given)
     else:
         parsed = extract(path, data)
-        if isinstance(parsed, str):
-            found = {}
-        else:
-            found = calls(parsed, given) if kind == Kind.CALLS else routes(parsed)
+        found = {} if isinstance(parsed, str) else calls(parsed, given)
     return json.dumps(found, separators=(",", ":")).encode()
 
 

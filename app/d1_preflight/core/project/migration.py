@@ -9,7 +9,6 @@ from d1_preflight.core.errors import MigrationUnreadable, UsageError
 from d1_preflight.core.project.naming import Naming
 from d1_preflight.lazy_dataclass import dataclass, field
 
-NAME_PATTERN = re.compile(r"^(?P<number>\d{4})_(?P<words>[a-z0-9]+(?:_[a-z0-9]+)+)\.sql$")
 _DOWN_NAME = re.compile(r"(?:^|[./-])(?:down|undo|rollback)\.sql$", re.IGNORECASE)
 _HEADER_LINE = re.compile(
     r"^--\s*(Migration|Description|Type|Rollback|CRITICAL)\s*:\s*(.*)$", re.IGNORECASE
