@@ -18,11 +18,10 @@ from d1_preflight.code.declarations import (
     string_of,
     text_of,
 )
-from d1_preflight.code.expression import Each, Expression, Function, Hole, Import, Member
+from d1_preflight.code.expression import Each, Expression, Function, Hole, Import, Member, holds_sql
 from d1_preflight.code.facts import Call, Use
 from d1_preflight.code.plain_types import is_plain
 from d1_preflight.code.scopes import Scope
-from d1_preflight.code.sql_text import holds_sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable

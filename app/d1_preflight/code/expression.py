@@ -4,6 +4,7 @@ An expression is read from one file; what it takes from others are references, w
 resolves. It is kept by blob id, so it goes to JSON and back.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -149,6 +150,11 @@ Expression = (
     | Bound
 )
 EMPTY = Text("")
+_VERB = re.compile(
+    r"[\s(]*(?:--[^\n]*\n\s*)*(?:SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|ALTER|DROP|VALUES"
+    r"|PRAGMA|EXPLAIN)\b",
+    re.IGNORECASE,
+)
 
 
 def join(parts: Sequence[Expression]) -> Expression:
@@ -232,6 +238,16 @@ def has_text(expression: Expression) -> bool:
         isinstance(part, Import | Result) or (isinstance(part, Text) and part.text.strip())
         for part in within(expression)
     )
+
+
+def begins_like_sql(text: str) -> bool:
+    """Whether a text begins with a word that begins a statement."""
+    return _VERB.match(text) is not None
+
+
+def holds_sql(found: Expression) -> bool:
+    """Whether any text of an expression begins so."""
+    return any(begins_like_sql(part.text) for part in within(found) if isinstance(part, Text))
 
 
 def _flat(parts: Sequence[Expression]) -> Iterator[Expression]:

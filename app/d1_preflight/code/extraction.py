@@ -18,7 +18,9 @@ from d1_preflight.code.expression import (
     Items,
     Member,
     Parameter,
+    begins_like_sql,
     has_text,
+    holds_sql,
     within,
 )
 from d1_preflight.code.facts import Call, FileFacts, Sink, Use
@@ -27,7 +29,6 @@ from d1_preflight.code.reading import Reader
 from d1_preflight.code.scopes import Binding, Scope, Walked
 from d1_preflight.code.scopes import Call as CallNode
 from d1_preflight.code.scripts import dialect, script_of
-from d1_preflight.code.sql_text import begins_like_sql, holds_sql
 from d1_preflight.code.standing import used_as_values
 from d1_preflight.code.walking import TooLarge, grammar, walk
 

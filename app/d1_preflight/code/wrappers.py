@@ -16,13 +16,13 @@ from d1_preflight.code.expression import (
     Member,
     Parameter,
     Text,
+    begins_like_sql,
     within,
 )
 from d1_preflight.code.extraction import DIRECT
 from d1_preflight.code.facts import Call, Named, Sink
 from d1_preflight.code.linked import Linked
 from d1_preflight.code.linking import Linker, without_parameters
-from d1_preflight.code.sql_text import begins_like_sql
 from d1_preflight.code.wrapper_names import WrapperNames
 
 _DEPTH = 5
