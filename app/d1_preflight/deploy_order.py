@@ -35,9 +35,8 @@ from d1_preflight.adapters.working_tree import (
 )
 from d1_preflight.code.kept import from_json, to_json
 from d1_preflight.code.record_facts import facts_of
-from d1_preflight.code.scope import Scope
 from d1_preflight.code.scripts import is_source, is_wanted
-from d1_preflight.code.source import MANY
+from d1_preflight.code.source import MANY, Scope
 from d1_preflight.code.verdict import Verdict
 from d1_preflight.core.checklist.answers import FILES_HERE, NOT_KNOWN
 from d1_preflight.core.errors import ProjectError, UsageError

@@ -11,9 +11,8 @@ from d1_preflight.code.linking import Linker
 from d1_preflight.code.readings import LEFT_OUT, Means, Readings
 from d1_preflight.code.routers import RouterPaths
 from d1_preflight.code.routes import Place, routes_to
-from d1_preflight.code.scope import Scope
 from d1_preflight.code.scripts import is_source
-from d1_preflight.code.source import Cache, SourceTree
+from d1_preflight.code.source import Cache, Scope, SourceTree
 from d1_preflight.code.wrapper_names import Renamed, WrapperNames
 from d1_preflight.code.wrappers import Query, Wrappers
 
