@@ -9,7 +9,6 @@ from d1_preflight.actions.pending import skipped_pending
 from d1_preflight.actions.running_code import (
     deployments_args,
     running_deployment,
-    worker_name,
 )
 from d1_preflight.actions.target import shown
 from d1_preflight.actions.workspace import Folder
@@ -273,9 +272,9 @@ async def _running(context: StepContext) -> tuple[RunningCodeFacts, tuple[Eviden
     """What runs: by the step that asks, or asked now where a project's checklist has none."""
     if context.checklist.has(RunningCodeFacts.step):
         known = context.facts(RunningCodeFacts)
-        worker = known.worker or worker_name(context.environment) or NO_TEXT
+        worker = known.worker or context.environment.project.worker or NO_TEXT
         return replace(known, worker=worker), ()
-    facts = RunningCodeFacts(worker=worker_name(context.environment) or NO_TEXT)
+    facts = RunningCodeFacts(worker=context.environment.project.worker or NO_TEXT)
     try:
         running, evidence = await running_deployment(context)
     except RemoteFailed:
@@ -285,7 +284,7 @@ async def _running(context: StepContext) -> tuple[RunningCodeFacts, tuple[Eviden
 
 def order_plan(context: StepContext) -> Sequence[str]:
     """What is read here; a project's own checklist may lack the step that asks what runs."""
-    environment, worker = context.environment, worker_name(context.environment)
+    environment, worker = context.environment, context.environment.project.worker
     asks = worker and not context.checklist.has(RunningCodeFacts.step)
     call = (shown(environment, deployments_args(environment, worker)),) if asks else ()
     proof = "prepare the queries of both codes on the schemas before and after, on this machine"

@@ -177,7 +177,7 @@ def dashboard_url(environment: Environment) -> str:
 
 def worker_page(environment: Environment) -> tuple[str, ...]:
     """The metrics page of the Worker, where one is known."""
-    worker = environment.settings.verification.worker or environment.project.config.name
+    worker = environment.project.worker
     account = environment.web.account(environment.project.config.account_id)
     page = _WORKER.format(account=account or "", worker=worker).replace("//w", "/w")
     return (page,) if worker else ()

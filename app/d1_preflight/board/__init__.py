@@ -340,12 +340,11 @@ def _target_of(context: "ProjectContext", name: str) -> "Target":
     from d1_preflight.core.recovery.runbook import Target
 
     project = context.project
-    worker = project.settings.verification.worker or project.config.name
     config, environment = _target_config(context)
     return Target(
         database=project.database.name,
         migration=name,
-        worker=worker,
+        worker=project.worker,
         project_config=project.config.path.name,
         project_environment=project.environment,
         config=config,
