@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import field
 
-from d1_preflight.code.expression import Expression, Import
+from d1_preflight.code.expression import Expression
 from d1_preflight.lazy_dataclass import dataclass
 
 
@@ -76,9 +76,3 @@ class FileFacts:
     problem: str = ""
     handed: frozenset[str] = frozenset()
     bound: frozenset[str] = frozenset()
-
-
-def exported(facts: FileFacts, name: str) -> Expression | None:
-    """What a file exports under a name itself."""
-    found = facts.exports.get(name)
-    return None if found == Import("", name) else found

@@ -39,7 +39,7 @@ def look(path: str, data: bytes, tags: Sequence[str]) -> dict[str, Any]:
             return {**found, "facts": to_json(FileFacts, FileFacts(problem=parsed))}
         found |= {"facts": to_json(FileFacts, parsed.facts(tags)), **routes(parsed)}
         likely = sorted(parsed.likely_names() | parsed.handed())
-        found["likely"] = {"names": likely, **calls(parsed, frozenset(likely))}
+        found["likely"] = {"names": likely, "named": calls(parsed, frozenset(likely))}
     return found
 
 
@@ -51,10 +51,9 @@ def routes(found: Extraction) -> dict[str, Any]:
     }
 
 
-def calls(found: Extraction, names: Collection[str]) -> dict[str, Any]:
+def calls(found: Extraction, names: Collection[str]) -> Any:
     """The calls of functions with one of these names in a parsed file, and these as values."""
-    called, used = to_json(Named, found.calls(names))
-    return {"calls": called, "uses": used}
+    return to_json(Named, found.calls(names))
 
 
 def job(kind: Kind, path: str, given: Sequence[str], data: bytes) -> bytes:
@@ -70,7 +69,7 @@ def answer(asked: bytes) -> bytes:
         found = look(path, data, given)
     else:
         parsed = extract(path, data)
-        found = {} if isinstance(parsed, str) else calls(parsed, given)
+        found = to_json(Named, ((), ())) if isinstance(parsed, str) else calls(parsed, given)
     return json.dumps(found, separators=(",", ":")).encode()
 
 

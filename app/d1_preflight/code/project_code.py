@@ -55,7 +55,7 @@ class _Reading:
         self._files = files
         self._reached: dict[str, frozenset[str]] = {}
         self._notes: list[str] = list(tree.notes)
-        self._linked = Linked(ground_of(tree, files.grounds), tree.blobs)
+        self._linked = Linked(ground_of(tree, files.means.grounds), tree.blobs)
         self._specifiers = self._linked.ground.specifiers
 
     def code(self) -> ProjectCode:

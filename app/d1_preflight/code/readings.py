@@ -64,14 +64,11 @@ class Readings(Mapping[str, FileFacts]):
         self, tree: SourceTree, cache: Cache, wrappers: Sequence[str], means: Means
     ) -> None:
         self.scans: dict[str, Scan] = {}
-        self.grounds = means.grounds
         self._tree = tree
         self._cache = cache
         self._wrappers = ",".join(wrappers)
         self._tags = [name.rpartition(".")[2] for name in wrappers]
-        self._is_late, self._parsed, self._beside = means.is_late, means.parsed, means.beside
-        self._known, self._likely = means.known, means.likely
-        self._scanned, self._called = means.scanned, means.called
+        self.means = means
         self._facts: dict[str, FileFacts | None] = {}
         self._bytes: dict[str, bytes] = {}
         self._parts: dict[str, tuple[Part, ...]] = {}
@@ -121,12 +118,12 @@ class Readings(Mapping[str, FileFacts]):
                 self.scans[path] = Scan(problem=f"{why}: {LEFT_OUT}")
 
     def _known_scan(self, blob: str) -> Scan | None:
-        if blob not in self._scanned:
+        if blob not in self.means.scanned:
             kept = self._cache.get(f"scan:{blob}")
             if kept is None:
                 return None
-            self._scanned[blob] = from_json(Scan, kept)
-        return self._scanned[blob]
+            self.means.scanned[blob] = from_json(Scan, kept)
+        return self.means.scanned[blob]
 
     def problem(self, path: str) -> str:
         """Why a file, or a part of it, was not read; "" where it was."""
@@ -146,24 +143,24 @@ class Readings(Mapping[str, FileFacts]):
             here = (names & seen.called) | (names & seen.handed) | own.get(path, frozenset())
             if here:
                 given[path] = sorted(here)
-        wanted = [*given]
-        keys = {path: f"{self._key('calls', path)}:{_digest(given[path])}" for path in wanted}
-        fresh = [path for path in wanted if keys[path] not in self._called]
+        called = self.means.called
+        keys = {p: f"{self._key('calls', p)}:{_digest(given[p])}" for p in given}
+        fresh = [path for path in given if keys[path] not in called]
         for path in fresh:
             self._take_likely(path, given[path], keys[path])
         unread = [path for path in fresh if self._cache.get(keys[path]) is None]
         for path, found in self._ask_beside(Kind.CALLS, unread, given).items():
-            self._cache.put(keys[path], _as_kept(found))
+            self._cache.put(keys[path], found)
         for path in fresh:
             kept = self._cache.get(keys[path])
             if kept is None:
                 extraction = self._extraction(path)
                 if isinstance(extraction, str):
                     continue
-                kept = _as_kept(file_job.calls(extraction, given[path]))
+                kept = file_job.calls(extraction, given[path])
                 self._cache.put(keys[path], kept)
-            self._called[keys[path]] = from_json(Named, kept)
-        return {path: self._called[keys[path]] for path in wanted if keys[path] in self._called}
+            called[keys[path]] = from_json(Named, kept)
+        return {path: called[keys[path]] for path in given if keys[path] in called}
 
     def returned(self, path: str, function: str) -> Expression | None:
         """What a function of a file returns; None where that is no text."""
@@ -210,30 +207,30 @@ class Readings(Mapping[str, FileFacts]):
         if path not in self._tree.blobs or not is_source(path):
             return None
         key = self._facts_key(path)
-        if key not in self._known:
+        if key not in self.means.known:
             kept = self._cache.get(key)
             if kept is None:
                 return self._new_facts(path, key)
-            self._known[key] = from_json(FileFacts, kept)
-        return self._known[key]
+            self.means.known[key] = from_json(FileFacts, kept)
+        return self.means.known[key]
 
     def _new_facts(self, path: str, key: str) -> FileFacts:
         found = self._extraction(path)
         if isinstance(found, str):
             return FileFacts(problem=found)
-        self._known[key] = found.facts(self._tags)
-        self._cache.put(key, to_json(FileFacts, self._known[key]))
-        return self._known[key]
+        self.means.known[key] = found.facts(self._tags)
+        self._cache.put(key, to_json(FileFacts, self.means.known[key]))
+        return self.means.known[key]
 
     def _extraction(self, path: str) -> Extraction | str:
         key = (path, self._tree.blobs[path])
-        if key not in self._parsed:
+        if key not in self.means.parsed:
             data = self._data(path)
-            if data is None or self._is_late():
+            if data is None or self.means.is_late():
                 reason = "is unreadable" if data is None else "was not reached in time"
                 return f"{reason}: {LEFT_OUT}"
-            self._parsed[key] = extract(path, data)
-        return self._parsed[key]
+            self.means.parsed[key] = extract(path, data)
+        return self.means.parsed[key]
 
     def _data(self, path: str) -> bytes | None:
         if path not in self._bytes:
@@ -252,9 +249,9 @@ class Readings(Mapping[str, FileFacts]):
 
     def _ask_beside(
         self, kind: Kind, paths: Sequence[str], given: Mapping[str, Sequence[str]] = _NOTHING
-    ) -> dict[str, Mapping[str, Any]]:
+    ) -> dict[str, Any]:
         """What processes beside this one read; nothing where there are none, or too few files."""
-        beside = self._beside
+        beside = self.means.beside
         if beside is None or len(paths) < (_SOME if beside.is_running else MANY):
             return {}
         sent = [path for path in paths if self._data(path) is not None]
@@ -262,11 +259,11 @@ class Readings(Mapping[str, FileFacts]):
             file_job.job(kind, path, given.get(path, self._tags), self._bytes[path])
             for path in sent
         )
-        answers: dict[str, Mapping[str, Any]] = {}
-        for number, answer in beside.answers(jobs, self._is_late):
+        answers: dict[str, Any] = {}
+        for number, answer in beside.answers(jobs, self.means.is_late):
             path = sent[number]
             if answer is None:
-                self._parsed[path, self._tree.blobs[path]] = f"ended its reader: {LEFT_OUT}"
+                self.means.parsed[path, self._tree.blobs[path]] = f"ended its reader: {LEFT_OUT}"
             else:
                 answers[path] = json.loads(answer)
                 if kind is Kind.LOOK:
@@ -275,11 +272,10 @@ class Readings(Mapping[str, FileFacts]):
 
     def _take_likely(self, path: str, names: Sequence[str], key: str) -> None:
         """Keep the calls of these names that came with the first look, where all of them did."""
-        found = self._likely.get(self._key("likely", path))
+        found = self.means.likely.get(self._key("likely", path))
         if found is not None and {*names} <= {*found["names"]}:
-            self._cache.put(
-                key, [[one for one in found[kind] if one[0] in names] for kind in ("calls", "uses")]
-            )
+            meant = [[one for one in listed if one[0] in names] for listed in found["named"]]
+            self._cache.put(key, meant)
 
     def _take_look(self, path: str, found: Mapping[str, Any]) -> None:
         self._take_scan(path, found["scan"])
@@ -287,8 +283,8 @@ class Readings(Mapping[str, FileFacts]):
         if facts is not None:
             self._facts[path] = facts
         if facts is not None and "parts" in found:
-            self._known[self._facts_key(path)] = facts
-            self._likely[self._key("likely", path)] = found["likely"]
+            self.means.known[self._facts_key(path)] = facts
+            self.means.likely[self._key("likely", path)] = found["likely"]
             self._cache.put(self._facts_key(path), found["facts"])
             routes = {"parts": found["parts"], "routers": found["routers"]}
             self._cache.put(self._key("routes", path), routes)
@@ -296,8 +292,3 @@ class Readings(Mapping[str, FileFacts]):
 
 def _digest(names: Sequence[str]) -> str:
     return sha256("\0".join(names).encode()).hexdigest()[:16]
-
-
-def _as_kept(found: Mapping[str, Any]) -> list[Any]:
-    """Calls and uses as the cache keeps them."""
-    return [found.get("calls", []), found.get("uses", [])]
