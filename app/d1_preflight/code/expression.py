@@ -240,6 +240,15 @@ def has_text(expression: Expression) -> bool:
     )
 
 
+def first_of(sql: Expression) -> Expression | None:
+    """What a text begins with, as far as it is known."""
+    first: Expression | None = sql
+    while isinstance(first, Join | Choice):
+        inner = first.parts if isinstance(first, Join) else first.options
+        first = next((part for part in inner if part != Hole("")), None)
+    return first
+
+
 def begins_like_sql(text: str) -> bool:
     """Whether a text begins with a word that begins a statement."""
     return _VERB.match(text) is not None

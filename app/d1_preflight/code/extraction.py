@@ -18,7 +18,9 @@ from d1_preflight.code.expression import (
     Items,
     Member,
     Parameter,
+    Text,
     begins_like_sql,
+    first_of,
     has_text,
     holds_sql,
     within,
@@ -216,16 +218,10 @@ def _bound_to(prepare: "Node | None") -> "list[Node]":
 
 def _is_written(sql: Expression) -> bool:
     """Whether it begins, as far as is known here, like a statement."""
-    first = sql
-    while True:
-        inner = getattr(first, "parts", None) or getattr(first, "options", None)
-        if not inner:
-            break
-        first = inner[0]
-    text = getattr(first, "text", None)
-    if text is None:
-        return isinstance(first, Import | Member | Parameter)
-    return begins_like_sql(text)
+    first = first_of(sql)
+    if isinstance(first, Text):
+        return begins_like_sql(first.text)
+    return isinstance(first, Import | Member | Parameter)
 
 
 def _needs_this(function: "Node") -> bool:

@@ -9,14 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from d1_preflight.code.expression import (
-    Choice,
     Expression,
     Hole,
-    Join,
     Member,
     Parameter,
     Text,
     begins_like_sql,
+    first_of,
     within,
 )
 from d1_preflight.code.extraction import DIRECT
@@ -215,8 +214,5 @@ def _places_of(query: Query, wrapper: str) -> frozenset[int]:
 
 def first_text(sql: Expression) -> str:
     """The text with which a query begins, as far as it is known."""
-    first: Expression | None = sql
-    while isinstance(first, Join | Choice):
-        inner = first.parts if isinstance(first, Join) else first.options
-        first = next((part for part in inner if part != Hole("")), None)
+    first = first_of(sql)
     return first.text if isinstance(first, Text) else ""
