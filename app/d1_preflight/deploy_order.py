@@ -80,7 +80,7 @@ def judge(request: Request, cache: CodeCache | None = None) -> Verdict:
     ledger = _ledger(request)
     git = git_around(config.folder)
     kept = cache or CodeCache(repository_root(config.folder))
-    judging = Judging(config, settings, sources.environment, kept)
+    judging = WorkerSource(config, settings, sources.environment, kept)
     with judging.beside:
         new = _new(git, request, judging)
         deployed, problem = _deployed(git, config.folder, request, new)
@@ -94,8 +94,8 @@ def judge(request: Request, cache: CodeCache | None = None) -> Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Judging:
-    """One project's codes, read once for each of their texts."""
+class WorkerSource:
+    """The source of a project's Worker: its revisions, each read once, and the proof by queries."""
 
     config: WranglerConfig
     settings: CodeSettings
@@ -122,6 +122,38 @@ class Judging:
                 kept.keep_result(key, {_KEY: to_json(Verdict, found)})
         return replace(found, problems=(*found.problems, problem)) if problem else found
 
+    def proposals(self, notes: Mapping[str, str]) -> tuple[RevisionProposal, ...]:
+        """What may run now: the commits that a version's notes name, the merge-base, these files.
+
+        None where there is no source here.
+        """
+        folder = self.config.folder
+        scope = _scope(WorkingTree("", folder), self.config, self.settings, self.environment)
+        if not any(is_source(path) and not scope.excludes(path) for path in paths_around(folder)):
+            return ()
+        here = RevisionProposal(commit=FILES_HERE, why="as they are now")
+        return (*proposed_revisions(folder, notes), here)
+
+    def proof(
+        self, deployed: str, before: Schema, after: Schema, scripts: Mapping[str, str]
+    ) -> DeployOrderFacts:
+        """Both codes on the schemas before and after; raises UsageError for no such revision."""
+        from d1_preflight.code.comparison import Step
+
+        kept = self.cache or CodeCache(repository_root(self.config.folder))
+        new, problem = _here(git_around(self.config.folder), self.config, kept), ""
+        old: Tree = new
+        if deployed == NOT_KNOWN:
+            problem = "which code is deployed is not known"
+        elif deployed != FILES_HERE:
+            old = revision_tree(self.config.folder, deployed, is_wanted)
+        judging = replace(self, cache=kept, beside=Processes(_READER))
+        about = [before.fingerprint, after.fingerprint, *sorted(scripts.items())]
+        verdict = judging.verdict((old, new), about, lambda: Step(before, after, scripts), problem)
+        name = deployed if deployed in (FILES_HERE, NOT_KNOWN) else old.name
+        folder = _below(self.config.folder, repository_root(self.config.folder))
+        return replace(facts_of(verdict, folder), deployed=name)
+
 
 def places_broken(
     config: WranglerConfig, environment: str, prior: Schema, migration: Migration
@@ -136,7 +168,7 @@ def places_broken(
     cache = CodeCache(repository_root(config.folder))
     here = _here(git_around(config.folder), config, cache)
     after = schema_after([migration], prior)
-    judging = Judging(config, read_settings(config.folder).code, environment, cache)
+    judging = WorkerSource(config, read_settings(config.folder).code, environment, cache)
     about = [prior.fingerprint, migration.sha256]
     scripts = {migration.name: migration.text}
     verdict = judging.verdict((here, here), about, lambda: Step(prior, after, scripts))
@@ -181,53 +213,11 @@ def _are_same(trees: tuple[Tree, Tree], scopes: Sequence[Scope]) -> bool:
     return of_files and scopes[0] == scopes[1] and [*trees[0].notes] == [*trees[1].notes]
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerSource:
-    """The source of a project's Worker, for the steps: revisions, and the proof by its queries."""
-
-    config: WranglerConfig
-    settings: CodeSettings
-    environment: str = ""
-    cache: CodeCache | None = None
-
-    def proposals(self, notes: Mapping[str, str]) -> tuple[RevisionProposal, ...]:
-        """What may run now: the commits that a version's notes name, the merge-base, these files.
-
-        None where there is no source here.
-        """
-        folder = self.config.folder
-        scope = _scope(WorkingTree("", folder), self.config, self.settings, self.environment)
-        if not any(is_source(path) and not scope.excludes(path) for path in paths_around(folder)):
-            return ()
-        here = RevisionProposal(commit=FILES_HERE, why="as they are now")
-        return (*proposed_revisions(folder, notes), here)
-
-    def proof(
-        self, deployed: str, before: Schema, after: Schema, scripts: Mapping[str, str]
-    ) -> DeployOrderFacts:
-        """Both codes on the schemas before and after; raises UsageError for no such revision."""
-        from d1_preflight.code.comparison import Step
-
-        kept = self.cache or CodeCache(repository_root(self.config.folder))
-        new, problem = _here(git_around(self.config.folder), self.config, kept), ""
-        old: Tree = new
-        if deployed == NOT_KNOWN:
-            problem = "which code is deployed is not known"
-        elif deployed != FILES_HERE:
-            old = revision_tree(self.config.folder, deployed, is_wanted)
-        judging = Judging(self.config, self.settings, self.environment, kept)
-        about = [before.fingerprint, after.fingerprint, *sorted(scripts.items())]
-        verdict = judging.verdict((old, new), about, lambda: Step(before, after, scripts), problem)
-        name = deployed if deployed in (FILES_HERE, NOT_KNOWN) else old.name
-        folder = _below(self.config.folder, repository_root(self.config.folder))
-        return replace(facts_of(verdict, folder), deployed=name)
-
-
 def _here(git: Git, config: WranglerConfig, cache: CodeCache) -> WorkingTree:
     return working_tree(config.folder, is_wanted, cache, git)
 
 
-def _new(git: Git, request: Request, judging: Judging) -> Tree:
+def _new(git: Git, request: Request, judging: WorkerSource) -> Tree:
     """The tree of the new code; where many of its files are new, their readers start with it."""
     folder = judging.config.folder
 

@@ -98,18 +98,15 @@ class Ends:
 
     def lose(self, node: "Node", value: Value) -> None:
         """It goes out of sight."""
-        self._use(Use(value.name, value.target, node.start_point[0] + 1), value)
+        self._use(node, value)
 
     def export(self, node: "Node", value: Value, name: str) -> None:
         """The file exports it, or the object that holds it."""
-        key = value.keys[-1] if value.keys else ""
-        line = node.start_point[0] + 1
-        self._use(Use(value.name, value.target, line, exported=name, key=key), value)
+        self._use(node, value, exported=name, key=value.keys[-1] if value.keys else "")
 
     def attach(self, node: "Node", value: Value, key: str) -> None:
         """Objects have it as a method from here on."""
-        line = node.start_point[0] + 1
-        self._use(Use(value.name, value.target, line, key=key), value)
+        self._use(node, value, key=key)
 
     def call(self, call: "Node", value: Value, given: "list[Node]") -> None:
         """It is called."""
@@ -153,9 +150,10 @@ class Ends:
         line = at.start_point[0] + 1
         self.calls[Call(value.name, value.target, arguments, line, scope.function)] = None
 
-    def _use(self, use: Use, value: Value) -> None:
-        if not value.is_guessed:
-            self.uses[replace(use, is_bare=value.is_bare)] = None
+    def _use(self, node: "Node", value: Value, exported: str = "", key: str = "") -> None:
+        line = node.start_point[0] + 1
+        use = Use(value.name, value.target, line, exported, key, value.is_bare)
+        self.uses |= {} if value.is_guessed else {use: None}
 
 
 def step(ends: Ends, node: "Node", value: Value) -> At | None:

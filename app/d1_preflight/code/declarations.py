@@ -24,6 +24,7 @@ _DECLARED_AS = {
     "assignment_pattern": "left", "object_assignment_pattern": "left", "for_in_statement": "left",
     "assignment_expression": "left", "augmented_assignment_expression": "left",
 }  # fmt: skip
+_GIVES_A_NAME = FUNCTIONS | {"variable_declarator", "class_declaration", "enum_declaration"}
 WRAPPED = frozenset({
     "parenthesized_expression", "as_expression", "satisfies_expression", "non_null_expression",
     "type_assertion", "await_expression",
@@ -135,12 +136,7 @@ def imported_names(clause: "Node | None") -> Iterator[tuple[str, str]]:
 def declared_names(node: "Node | None") -> Iterator[str]:
     """The names that a declaration gives."""
     for part in (node, *(node.named_children if node is not None else ())):
-        if part is not None and part.type in (
-            "variable_declarator",
-            *FUNCTIONS,
-            "class_declaration",
-            "enum_declaration",
-        ):
+        if part is not None and part.type in _GIVES_A_NAME:
             name = part.child_by_field_name("name")
             if name is not None and name.type in ("identifier", "type_identifier"):
                 yield text_of(name)
