@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.core.analysis import analyse, schema_after
+from d1_preflight.core.analysis import analyse, judge_some, schema_after
 from d1_preflight.core.findings import Analysis, Finding
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.rules import ALLOW_IGNORED, RULES, rule_id
@@ -72,7 +72,11 @@ def judge(case: dict[str, object]) -> Analysis:
     assert isinstance(known, list)
     whole = case.get("whole", True) is True
     migration = Migration.from_text(name, sql)
-    return analyse(migration, prior, siblings, tuple(map(str, known)), whole=whole)
+    if known:
+        names = tuple(map(str, known))
+        [(_, found)] = judge_some([*siblings, migration], {name}, prior, names, whole=whole)
+        return found
+    return analyse(migration, prior, siblings, whole=whole)
 
 
 @pytest.mark.parametrize(("rule", "case"), cases("find"))

@@ -144,15 +144,15 @@ def test_a_long_freeze_still_shows_the_window_after_it() -> None:
 
 
 def test_settings_without_users_zones_say_that_the_teams_is_taken() -> None:
-    found = calendar_of(load_settings('[team]\ntimezone = "Europe/Berlin"\n'), "Asia/Tokyo")
+    found = calendar_of(load_settings('[team]\ntimezone = "Europe/Berlin"\n'))
     seen = timing(found, at("2026-11-24T10:00", "Europe/Berlin"), NEED)
     assert not seen.is_quiet
     assert "of the team's zone, as no users' zone is set (Europe/Berlin)" in seen.words
 
 
-def test_a_team_without_a_zone_has_the_machines() -> None:
-    found = calendar_of(load_settings(""), "Asia/Tokyo")
-    assert found.team == ZoneInfo("Asia/Tokyo")
+def test_a_team_without_a_zone_has_utc() -> None:
+    found = calendar_of(load_settings(""))
+    assert found.team == ZoneInfo("UTC")
     assert not found.users_are_known
 
 

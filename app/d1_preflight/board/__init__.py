@@ -261,11 +261,11 @@ class Board:
         seen = self._context.cache.observation
         if seen is None or self._walked is not None:
             return
-        from d1_preflight.core.analysis import analyse, analyse_ledger
+        from d1_preflight.core.analysis import analyse, judge_in_order
 
         try:
             with self._context.limit(len(migrations)):
-                for migration, analysis in zip(migrations, analyse_ledger(migrations), strict=True):
+                for migration, analysis in zip(migrations, judge_in_order(migrations), strict=True):
                     pending = migration.name not in seen.applied
                     self._judged[migration.sha256] = (
                         analyse(migration, seen.schema, migrations, whole=True)

@@ -151,9 +151,9 @@ class Timing:
         return zone.zone if same else f"{zone.zone}, {zone.local:%a %H:%M} there"
 
 
-def calendar_of(settings: Settings, machine_zone: str = "UTC") -> Calendar:
-    """The calendar of the settings; a team without a zone has this machine's."""
-    team = settings.team.timezone or machine_zone
+def calendar_of(settings: Settings) -> Calendar:
+    """The calendar of the settings; a team without a zone has UTC."""
+    team = settings.team.timezone or "UTC"
     names = settings.users.timezones or (team,)
     return Calendar(
         team=ZoneInfo(team),
