@@ -48,16 +48,6 @@ class Fingerprint:
         """The fingerprint as a record keeps it."""
         return f"{self.rows}-{self.digits:x}-{self.first:x}-{self.second:x}"
 
-    @classmethod
-    def parse(cls, text: str) -> "Fingerprint | None":
-        """Read `text` back; None where it is none."""
-        parts = text.split("-")
-        try:
-            rows, *rest = int(parts[0]), *(int(part, 16) for part in parts[1:])
-            return cls(rows, *rest)
-        except (ValueError, TypeError):
-            return None
-
     def __add__(self, other: "Fingerprint") -> "Fingerprint":
         """The fingerprint of two stretches of one table."""
         return Fingerprint(
