@@ -10,7 +10,7 @@ from d1_preflight.code.comparison import Step, compare_codes
 from d1_preflight.code.forms import forms_of
 from d1_preflight.code.holes import plain_text
 from d1_preflight.code.project_code import ProjectCode, read_code
-from d1_preflight.code.scope import Scope
+from d1_preflight.code.source import Scope
 from d1_preflight.code.verdict import Verdict
 from d1_preflight.core.analysis import schema_after
 from d1_preflight.core.project.migration import Migration

@@ -10,7 +10,7 @@ from d1_preflight.adapters.row_copies import RowCopyWriter, attached
 from d1_preflight.core.recovery.repair_sql import RepairScript, write_repair_sql
 from d1_preflight.core.recovery.restore_sql import INSERT_BYTES
 from d1_preflight.core.rows.codec import read_rows, whole_page
-from d1_preflight.core.rows.row_diff import Renames, RowDiff, diff_rows
+from d1_preflight.core.rows.row_diff import Renames, RowDiff, TableDiff, diff_rows
 from d1_preflight.core.rows.table_copy import RowCopy, content_digest
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.sequences import local_sequences
@@ -110,6 +110,11 @@ def diff_files(
 ) -> RowDiff:
     with attached(before=before, after=after) as connection:
         return diff_rows(connection, renames=renames, ignore=ignore, rebuilt=rebuilt)
+
+
+def table_diff(found: RowDiff, name: str) -> TableDiff:
+    """The diff of one table."""
+    return next(table for table in found.tables if table.table == name)
 
 
 def write_repair(

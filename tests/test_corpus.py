@@ -12,7 +12,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from d1_preflight.core.analysis import analyse, analyse_ledger
+from d1_preflight.core.analysis import analyse, judge_in_order
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.project.migration import Migration, ledger_key
 from d1_preflight.core.schema.schema import Schema
@@ -95,7 +95,7 @@ def is_hard(truth: dict[str, str]) -> bool:
 
 
 def judge_all(ledger: Ledger) -> Iterator[Judged]:
-    analyses = analyse_ledger([migration for _, migration in ledger])
+    analyses = tuple(judge_in_order([migration for _, migration in ledger]))
     for (truth, migration), analysis in zip(ledger, analyses, strict=True):
         yield Judged(truth["file"], truth, migration, analysis)
 

@@ -13,8 +13,9 @@ from app_source import APP
 from d1_preflight import actions
 from d1_preflight.core.checklist.file import shipped_checklist
 from d1_preflight.core.checklist.shipped import adoption_checklist
-from d1_preflight.core.rules import ALLOW_IGNORED, BETWEEN_REVISIONS, RULES, rule_id
+from d1_preflight.core.rules import ALLOW_IGNORED, RULES, rule_id
 from d1_preflight.core.rules.catalog import rule_catalog
+from d1_preflight.core.rules.project.merged import Change
 from d1_preflight.tui.bodies import BODIES
 from reading_ids import Sources, Use
 
@@ -92,7 +93,7 @@ def test_an_invented_id_is_found(tmp_path: Path, source: str) -> None:
 
 
 def test_every_id_in_the_data_has_its_python() -> None:
-    rules = {rule_id(rule) for rule in RULES} | {ALLOW_IGNORED, *BETWEEN_REVISIONS}
+    rules = {rule_id(rule) for rule in RULES} | {ALLOW_IGNORED, *Change}
     assert rules == known()["rule"]
     assert {*actions.STEPS, *actions.ADOPTION_STEPS} == known()["action"]
     migration, adoption = CHECKLISTS

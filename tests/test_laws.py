@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from d1_preflight.core.analysis import analyse, analyse_ledger, schema_after
+from d1_preflight.core.analysis import analyse, judge_some, schema_after
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.schema.schema import Schema
@@ -165,11 +165,12 @@ def test_no_text_crashes(text: str) -> None:
 @given(st.lists(FILES, min_size=1, max_size=4))
 def test_a_ledger_is_judged_as_its_files_one_by_one(files: list[str]) -> None:
     migrations = [Migration.from_text(f"000{n}_a_b.sql", sql) for n, sql in enumerate(files, 1)]
-    together = analyse_ledger(migrations, PRIOR, whole=True)
-    for n, migration in enumerate(migrations):
+    names = {migration.name for migration in migrations}
+    together = judge_some(migrations, names, PRIOR, whole=True)
+    for n, (migration, found) in enumerate(together):
         prior = schema_after(migrations[:n], PRIOR)
         alone = analyse(migration, prior, migrations, whole=True)
-        assert (together[n].kind, together[n].effects) == (alone.kind, alone.effects)
+        assert (found.kind, found.effects) == (alone.kind, alone.effects)
 
 
 @pytest.mark.parametrize("text", ["", ";", ";;;", "-- only", "/* */", "\ufeff", "\n"])

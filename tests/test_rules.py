@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.core.analysis import analyse, schema_after
+from d1_preflight.core.analysis import analyse, judge_some, schema_after
 from d1_preflight.core.findings import Analysis, Finding
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.rules import ALLOW_IGNORED, BETWEEN_REVISIONS, RULES, rule_id
+from d1_preflight.core.rules import ALLOW_IGNORED, RULES, rule_id
 from d1_preflight.core.rules.catalog import rule_catalog
+from d1_preflight.core.rules.project.merged import Change
 from d1_preflight.core.schema.schema import Schema
 
 FOLDER = Path(__file__).parent / "rules"
@@ -71,7 +72,11 @@ def judge(case: dict[str, object]) -> Analysis:
     assert isinstance(known, list)
     whole = case.get("whole", True) is True
     migration = Migration.from_text(name, sql)
-    return analyse(migration, prior, siblings, tuple(map(str, known)), whole=whole)
+    if known:
+        names = tuple(map(str, known))
+        [(_, found)] = judge_some([*siblings, migration], {name}, prior, names, whole=whole)
+        return found
+    return analyse(migration, prior, siblings, whole=whole)
 
 
 @pytest.mark.parametrize(("rule", "case"), cases("find"))
@@ -99,7 +104,7 @@ def test_a_finding_is_filled_with_the_users_names(rule: str, case: dict[str, obj
 def test_every_rule_has_words_and_cases_and_nothing_else_has() -> None:
     ids = {rule_id(rule) for rule in RULES} | {ALLOW_IGNORED}
     assert len(ids) == len(RULES) + 1
-    assert set(rule_catalog()) == ids | set(BETWEEN_REVISIONS)
+    assert set(rule_catalog()) == ids | set(Change)
     assert {path.stem for path in FOLDER.glob("*.toml")} == ids - NOT_BY_SQL
 
 

@@ -33,14 +33,14 @@ from d1_preflight.adapters.working_tree import (
     repository_root,
     working_tree,
 )
+from d1_preflight.code.kept import from_json, to_json
 from d1_preflight.code.record_facts import facts_of
-from d1_preflight.code.scope import Scope
 from d1_preflight.code.scripts import is_source, is_wanted
-from d1_preflight.code.source import MANY
-from d1_preflight.code.verdict import Verdict, to_json, verdict_from_json
+from d1_preflight.code.source import MANY, Scope
+from d1_preflight.code.verdict import Verdict
 from d1_preflight.core.checklist.answers import FILES_HERE, NOT_KNOWN
 from d1_preflight.core.errors import ProjectError, UsageError
-from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.migration import Migration, names_meant, one_name
 from d1_preflight.core.project.settings import CodeSettings
 from d1_preflight.core.project.wrangler_config import WranglerConfig
 from d1_preflight.core.project.wrangler_config_file import parse_config
@@ -48,6 +48,7 @@ from d1_preflight.core.record.safety_facts import DeployOrderFacts, RevisionProp
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.lazy_dataclass import dataclass, field
 
+_KEY = "verdict"
 _READER = "d1_preflight.code.file_job"
 LIMIT_S = 120.0
 """How long source files are parsed; later ones are left out, which is said."""
@@ -79,7 +80,7 @@ def judge(request: Request, cache: CodeCache | None = None) -> Verdict:
     ledger = _ledger(request)
     git = git_around(config.folder)
     kept = cache or CodeCache(repository_root(config.folder))
-    judging = Judging(config, settings, sources.environment, kept)
+    judging = WorkerSource(config, settings, sources.environment, kept)
     with judging.beside:
         new = _new(git, request, judging)
         deployed, problem = _deployed(git, config.folder, request, new)
@@ -93,8 +94,8 @@ def judge(request: Request, cache: CodeCache | None = None) -> Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Judging:
-    """One project's codes, read once for each of their texts."""
+class WorkerSource:
+    """The source of a project's Worker: its revisions, each read once, and the proof by queries."""
 
     config: WranglerConfig
     settings: CodeSettings
@@ -118,8 +119,40 @@ class Judging:
             found = _compared(trees, scopes, step(), kept, self.beside)
             kept.save()
             if not (found.deployed.left_out or found.new.left_out):  # another time it may be read
-                kept.keep_result(key, to_json(found))
+                kept.keep_result(key, {_KEY: to_json(Verdict, found)})
         return replace(found, problems=(*found.problems, problem)) if problem else found
+
+    def proposals(self, notes: Mapping[str, str]) -> tuple[RevisionProposal, ...]:
+        """What may run now: the commits that a version's notes name, the merge-base, these files.
+
+        None where there is no source here.
+        """
+        folder = self.config.folder
+        scope = _scope(WorkingTree("", folder), self.config, self.settings, self.environment)
+        if not any(is_source(path) and not scope.excludes(path) for path in paths_around(folder)):
+            return ()
+        here = RevisionProposal(commit=FILES_HERE, why="as they are now")
+        return (*proposed_revisions(folder, notes), here)
+
+    def proof(
+        self, deployed: str, before: Schema, after: Schema, scripts: Mapping[str, str]
+    ) -> DeployOrderFacts:
+        """Both codes on the schemas before and after; raises UsageError for no such revision."""
+        from d1_preflight.code.comparison import Step
+
+        kept = self.cache or CodeCache(repository_root(self.config.folder))
+        new, problem = _here(git_around(self.config.folder), self.config, kept), ""
+        old: Tree = new
+        if deployed == NOT_KNOWN:
+            problem = "which code is deployed is not known"
+        elif deployed != FILES_HERE:
+            old = revision_tree(self.config.folder, deployed, is_wanted)
+        judging = replace(self, cache=kept, beside=Processes(_READER))
+        about = [before.fingerprint, after.fingerprint, *sorted(scripts.items())]
+        verdict = judging.verdict((old, new), about, lambda: Step(before, after, scripts), problem)
+        name = deployed if deployed in (FILES_HERE, NOT_KNOWN) else old.name
+        folder = _below(self.config.folder, repository_root(self.config.folder))
+        return replace(facts_of(verdict, folder), deployed=name)
 
 
 def places_broken(
@@ -135,7 +168,7 @@ def places_broken(
     cache = CodeCache(repository_root(config.folder))
     here = _here(git_around(config.folder), config, cache)
     after = schema_after([migration], prior)
-    judging = Judging(config, read_settings(config.folder).code, environment, cache)
+    judging = WorkerSource(config, read_settings(config.folder).code, environment, cache)
     about = [prior.fingerprint, migration.sha256]
     scripts = {migration.name: migration.text}
     verdict = judging.verdict((here, here), about, lambda: Step(prior, after, scripts))
@@ -180,53 +213,11 @@ def _are_same(trees: tuple[Tree, Tree], scopes: Sequence[Scope]) -> bool:
     return of_files and scopes[0] == scopes[1] and [*trees[0].notes] == [*trees[1].notes]
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerSource:
-    """The source of a project's Worker, for the steps: revisions, and the proof by its queries."""
-
-    config: WranglerConfig
-    settings: CodeSettings
-    environment: str = ""
-    cache: CodeCache | None = None
-
-    def proposals(self, notes: Mapping[str, str]) -> tuple[RevisionProposal, ...]:
-        """What may run now: the commits that a version's notes name, the merge-base, these files.
-
-        None where there is no source here.
-        """
-        folder = self.config.folder
-        scope = _scope(WorkingTree("", folder), self.config, self.settings, self.environment)
-        if not any(is_source(path) and not scope.excludes(path) for path in paths_around(folder)):
-            return ()
-        here = RevisionProposal(commit=FILES_HERE, why="as they are now")
-        return (*proposed_revisions(folder, notes), here)
-
-    def proof(
-        self, deployed: str, before: Schema, after: Schema, scripts: Mapping[str, str]
-    ) -> DeployOrderFacts:
-        """Both codes on the schemas before and after; raises UsageError for no such revision."""
-        from d1_preflight.code.comparison import Step
-
-        kept = self.cache or CodeCache(repository_root(self.config.folder))
-        new, problem = _here(git_around(self.config.folder), self.config, kept), ""
-        old: Tree = new
-        if deployed == NOT_KNOWN:
-            problem = "which code is deployed is not known"
-        elif deployed != FILES_HERE:
-            old = revision_tree(self.config.folder, deployed, is_wanted)
-        judging = Judging(self.config, self.settings, self.environment, kept)
-        about = [before.fingerprint, after.fingerprint, *sorted(scripts.items())]
-        verdict = judging.verdict((old, new), about, lambda: Step(before, after, scripts), problem)
-        name = deployed if deployed in (FILES_HERE, NOT_KNOWN) else old.name
-        folder = _below(self.config.folder, repository_root(self.config.folder))
-        return replace(facts_of(verdict, folder), deployed=name)
-
-
 def _here(git: Git, config: WranglerConfig, cache: CodeCache) -> WorkingTree:
     return working_tree(config.folder, is_wanted, cache, git)
 
 
-def _new(git: Git, request: Request, judging: Judging) -> Tree:
+def _new(git: Git, request: Request, judging: WorkerSource) -> Tree:
     """The tree of the new code; where many of its files are new, their readers start with it."""
     folder = judging.config.folder
 
@@ -254,7 +245,7 @@ def _ledger(request: Request) -> Ledger:
     """The migrations of the chosen database."""
     ledgers = [ledger for ledger in request.sources.project() if ledger.wanted]
     if request.name:
-        named = [ledger for ledger in ledgers if _named(ledger.migrations, request.name)]
+        named = [ledger for ledger in ledgers if names_meant(_names(ledger), request.name)]
         ledgers = named or ledgers
     if len(ledgers) > 1:
         folders = ", ".join(str(ledger.place.folder) for ledger in ledgers)
@@ -270,16 +261,8 @@ def _chosen(
     """The migrations to judge, and those before them."""
     ordered = ledger.migrations
     if request.name:
-        found = _named(ordered, request.name)
-        if len(found) != 1:
-            names = ", ".join(m.name for m in (found or ordered[-5:]))
-            if found:
-                raise UsageError(f"{request.name!r} may mean: {names}.", hint="Name one in full.")
-            raise UsageError(
-                f"There is no migration {request.name!r}.", hint=f"The latest: {names}"
-            )
-        at = ordered.index(found[0])
-        return found, ordered[:at]
+        at = _names(ledger).index(one_name(_names(ledger), request.name))
+        return ordered[at : at + 1], ordered[:at]
     fresh: tuple[Migration, ...] = ()
     if isinstance(deployed, RevisionTree):
         known = _names_at(deployed, ledger.place, config)
@@ -288,9 +271,8 @@ def _chosen(
     return chosen, tuple(m for m in ordered if m not in chosen)
 
 
-def _named(migrations: Sequence[Migration], wanted: str) -> tuple[Migration, ...]:
-    exact = tuple(m for m in migrations if wanted in (m.name, m.stem))
-    return exact or tuple(m for m in migrations if m.name.startswith(wanted))
+def _names(ledger: Ledger) -> list[str]:
+    return [migration.name for migration in ledger.migrations]
 
 
 def _names_at(tree: RevisionTree, place: Place, config: WranglerConfig) -> frozenset[str]:
@@ -338,6 +320,6 @@ def _wanted(tree: Tree) -> Mapping[str, str]:
 def _kept(cache: CodeCache, key: str) -> Verdict | None:
     raw = cache.result(key)
     try:
-        return verdict_from_json(raw) if raw else None
+        return from_json(Verdict, raw[_KEY]) if raw else None
     except (KeyError, TypeError, ValueError):
         return None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -17,7 +18,9 @@ from d1_preflight.actions.timing import check_window, require_window, window_pro
 from d1_preflight.core.checklist.checklist import Answer
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.settings import Settings, load_settings
+from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
 from d1_preflight.core.record.record import Outcome, Record, Status
 from d1_preflight.core.schema.schema import Schema
 
@@ -43,9 +46,9 @@ class Place:
     now: datetime = SUNDAY
 
     def context(self, record: Record | None = None, **answers: Answer) -> StepContext:
-        project = SimpleNamespace(
-            settings=self.settings, assumed_zone=self.assumed_zone,
-            config=SimpleNamespace(account_id="acc", name=""), database=SimpleNamespace(id="id-1"),
+        project = Project(
+            Path("/project"), WranglerConfig(Path("/project/wrangler.toml"), account_id="acc"),
+            Database("DB", "shop", "id-1"), settings=self.settings, assumed_zone=self.assumed_zone,
         )  # fmt: skip
         environment = SimpleNamespace(
             project=project, settings=self.settings, web=NoAnalytics(), target="remote",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import cast
 
@@ -59,9 +60,10 @@ async def asked(web: Web, *endpoints: Endpoint, worker: str = "api") -> Outcome:
     settings = SimpleNamespace(verification=SimpleNamespace(endpoints=endpoints, worker=worker))
     config = SimpleNamespace(account_id="acc", name="")
     environment = SimpleNamespace(
-        settings=settings, web=web, project=SimpleNamespace(config=config),
+        settings=settings, web=web, project=SimpleNamespace(config=config, worker=worker),
         clock=SimpleNamespace(now=lambda: START),
     )  # fmt: skip
+    environment.named_worker = partial(Environment.named_worker, cast("Environment", environment))
     context = StepContext(
         environment=cast("Environment", environment), record=Walk(CHECKLIST).record,
         checklist=CHECKLIST, kind=Kind.ADDITIVE, step=CHECKLIST.step("ready"), answers={},

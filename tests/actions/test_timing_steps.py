@@ -227,7 +227,8 @@ async def test_the_dashboard_has_an_address_without_an_account_too(account: str,
 
     assert dashboard_plan(context) == (url,)
     named = load_settings('[verification]\nworker = "api-of-ours"\n')
-    ours = cast("Environment", SimpleNamespace(**{**vars(environment), "settings": named}))
+    project = replace(environment.project, settings=named)
+    ours = cast("Environment", SimpleNamespace(**{**vars(environment), "project": project}))
     page = dashboard_plan(replace(context, environment=ours))[1]
     assert "/api-of-ours/" in page
     assert outcome.status is Status.ATTESTED

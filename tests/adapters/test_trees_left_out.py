@@ -10,7 +10,7 @@ from code_in_memory import NoCache
 from d1_preflight.adapters.git.revision_tree import revision_tree
 from d1_preflight.adapters.working_tree import working_tree
 from d1_preflight.code.project_code import read_code
-from d1_preflight.code.scope import Scope
+from d1_preflight.code.source import Scope
 
 QUERY = "db.prepare('SELECT 1')"
 

@@ -17,8 +17,8 @@ from typing import Any
 from d1_preflight.adapters.git.revision_tree import RevisionTree, revision_tree
 from d1_preflight.code.comparison import Step, compare_codes
 from d1_preflight.code.project_code import ProjectCode, read_code
-from d1_preflight.code.scope import Scope
 from d1_preflight.code.scripts import is_wanted
+from d1_preflight.code.source import Scope
 from d1_preflight.code.verdict import CodeState, Harm, Verdict
 from d1_preflight.core.analysis import schema_after
 from d1_preflight.core.project.migration import Migration, ledger_key

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import apsw
 
 from d1_preflight.adapters.work_limit import TooMuchWork, work_limit
-from d1_preflight.core.analysis import analyse_ledger, schema_after
+from d1_preflight.core.analysis import judge_in_order, schema_after
 from d1_preflight.core.d1 import LEDGER
 from d1_preflight.core.engine.sandbox import Sandbox
 from d1_preflight.core.engine.trial import run_as_d1
@@ -112,7 +112,9 @@ def main() -> None:
             continue
         migrations = [migration for _, migration in ledger]
         sandbox = Sandbox()
-        for (truth, migration), analysis in zip(ledger, analyse_ledger(migrations), strict=True):
+        for (truth, migration), analysis in zip(
+            ledger, tuple(judge_in_order(migrations)), strict=True
+        ):
             prior = sandbox.schema
             sandbox.run(migration.text, keep=True)
             asked = wanted(analysis)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from d1_preflight.core.analysis import analyse, analyse_ledger
+from d1_preflight.core.analysis import analyse, judge_in_order
 from d1_preflight.core.findings import Analysis
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.schema.schema import Schema
@@ -22,10 +22,10 @@ from test_corpus import CORPUS, read_ledgers
 Row = tuple[dict[str, str], Analysis]
 ONE_FILE = """
 from pathlib import Path; import sys
-from d1_preflight.core.analysis import analyse_ledger
+from d1_preflight.core.analysis import judge_in_order
 from d1_preflight.core.project.migration import Migration
 path = Path(sys.argv[1])
-print(analyse_ledger([Migration.from_bytes(path.name, path.read_bytes(), path)])[0].kind)
+print(next(judge_in_order([Migration.from_bytes(path.name, path.read_bytes(), path)])).kind)
 assert not {"textual", "questionary", "sqlglot"} & sys.modules.keys()
 """
 
@@ -34,7 +34,7 @@ def corpus() -> None:
     """Truth and time over the whole corpus."""
     ledgers = read_ledgers()
     begun = time.perf_counter()
-    judged = [analyse_ledger([migration for _, migration in ledger]) for ledger in ledgers]
+    judged = [tuple(judge_in_order([migration for _, migration in ledger])) for ledger in ledgers]
     seconds = time.perf_counter() - begun
     pairs = zip(ledgers, judged, strict=True)
     rows = [(t, a) for ledger, found in pairs for (t, _), a in zip(ledger, found, strict=True)]

@@ -19,12 +19,12 @@ Verdict = dict[str, object]
 
 def verdicts() -> dict[str, Verdict]:
     """Class, blocking findings and effects of every file, by the package that is imported."""
-    from d1_preflight.core.analysis import analyse_ledger
+    from d1_preflight.core.analysis import judge_in_order
     from test_corpus import read_ledgers
 
     found: dict[str, Verdict] = {}
     for ledger in read_ledgers():
-        analyses = analyse_ledger([migration for _, migration in ledger])
+        analyses = tuple(judge_in_order([migration for _, migration in ledger]))
         for (truth, _), analysis in zip(ledger, analyses, strict=True):
             blocking = sorted(f"{f.rule} line {f.line}" for f in analysis.findings if f.blocks)
             others = sorted(f"{f.rule} line {f.line}" for f in analysis.findings if not f.blocks)

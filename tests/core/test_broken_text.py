@@ -21,7 +21,7 @@ from d1_preflight.core.rows.index_gap import failing_indexes
 from d1_preflight.core.rows.table_copy import content_digest
 from d1_preflight.core.schema.table import read_tables
 from law_size import examples
-from local_copies import copy_rows, diff_files, read_schema
+from local_copies import copy_rows, diff_files, read_schema, table_diff
 
 BROKEN = "CAST(X'C361FF' AS TEXT)"
 CHECKED = f"CREATE TABLE u(k TEXT PRIMARY KEY CHECK (k <> {BROKEN})) WITHOUT ROWID;"
@@ -127,8 +127,7 @@ def test_a_trees_label_of_broken_text_comes_back(tmp_path: Path) -> None:
     restored.execute(tree + (tmp_path / "back.sql").read_text())
     restored.close()
     assert [(t.table, t.rows) for t in script.tables] == [("places", 2)]
-    found = diff_files(source, again).table("places")
-    assert found is not None
+    found = table_diff(diff_files(source, again), "places")
     assert found.is_untouched
 
 

@@ -167,8 +167,5 @@ def test_an_index_without_a_text_of_its_own_is_asked_by_the_tables_that_hold_it(
     assert taken(connection, query) != before
 
 
-def test_the_text_reads_back() -> None:
-    found = Fingerprint(3, 4000, 2**40, 17)
-    assert Fingerprint.parse(found.text) == found
-    for odd in ("", "x", "1-2", "1-2-3-4-5", "1-g-2-3"):
-        assert Fingerprint.parse(odd) is None
+def test_the_text_has_every_number() -> None:
+    assert Fingerprint(3, 4000, 2**40, 17).text == "3-fa0-10000000000-11"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from d1_preflight.core.analysis import analyse
+from d1_preflight.core.analysis import judge_some
 from d1_preflight.core.errors import UsageError
 from d1_preflight.core.findings import Finding, Kind
 from d1_preflight.core.project.migration import Migration
@@ -146,9 +146,10 @@ PLAIN = Naming()
 def judged(
     name: str, names: Iterable[str], naming: Naming = PLAIN, known: tuple[str, ...] = ()
 ) -> tuple[Finding, ...]:
-    siblings = [replace(Migration.from_text(n, "SELECT 1;"), naming=naming) for n in names]
-    migration = replace(Migration.from_text(name, "CREATE TABLE a(x);"), naming=naming)
-    return analyse(migration, Schema(), siblings, known).findings
+    texts = {**dict.fromkeys(names, "SELECT 1;"), name: "CREATE TABLE a(x);"}
+    files = [replace(Migration.from_text(n, text), naming=naming) for n, text in texts.items()]
+    [(_, found)] = judge_some(files, {name}, Schema(), known)
+    return found.findings
 
 
 def rules_about_names(names: tuple[str, ...]) -> set[str]:

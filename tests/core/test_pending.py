@@ -13,11 +13,10 @@ def test_pending_are_the_files_that_the_ledger_lacks_in_wranglers_order() -> Non
     found = pending_set(files, ["0001_c.sql"])
     assert found.names == ("2_e.sql", "0003_it's.sql", "0010_d.sql", "abc.sql")
     assert found.applied == ("0001_c.sql",)
-    assert found.next == "2_e.sql"
 
 
-def test_nothing_pending_has_no_next() -> None:
-    assert pending_set(["0001_a.sql"], ["0001_a.sql"]).next is None
+def test_of_no_files_none_is_pending() -> None:
+    assert pending_set(["0001_a.sql"], ["0001_a.sql"]).names == ()
     assert pending_set([], []) == PendingSet()
 
 
@@ -41,13 +40,6 @@ def test_files_of_one_numbered_folder_are_no_duplicates() -> None:
     found = pending_set(["0001_a/1_x.sql", "0001_a/2_y.sql", "0001_b/1_x.sql"], [])
     assert found.duplicates == (("0001_a/1_x.sql", "0001_a/2_y.sql", "0001_b/1_x.sql"),)
     assert pending_set(["0001_a/1_x.sql", "0001_a/2_y.sql"], []).duplicates == ()
-
-
-def test_others_and_those_before_are_what_a_plain_apply_would_add() -> None:
-    found = pending_set(["0001_a.sql", "0002_b.sql", "0003_c.sql"], ["0001_a.sql"])
-    assert found.others("0003_c.sql") == ("0002_b.sql",)
-    assert found.before("0003_c.sql") == ("0002_b.sql",)
-    assert found.before("0002_b.sql") == ()
 
 
 def test_order_goes_part_by_part_and_by_code_units() -> None:

@@ -1,5 +1,6 @@
 """A new migration's name and header are what the checklist will ask for."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from d1_preflight.core.errors import UsageError
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.project.migration import NAME_PATTERN, Migration, parse_header
+from d1_preflight.core.project.migration import Migration, parse_header
 from d1_preflight.core.project.template import (
     down_text,
     migration_name,
@@ -48,7 +49,7 @@ def test_any_words_become_a_good_name_or_are_refused(typed: str) -> None:
         name = migration_name(typed, TAKEN, NOW)
     except UsageError:
         return
-    assert NAME_PATTERN.match(name)
+    assert re.fullmatch(r"\d{4}_[a-z0-9]+(?:_[a-z0-9]+)+\.sql", name)
 
 
 def test_numbers_go_on_from_the_highest_one() -> None:

@@ -51,7 +51,6 @@ def test_an_hour_without_samples_in_the_asked_time_had_no_requests() -> None:
 def test_without_any_sample_nothing_is_known() -> None:
     week = week_traffic([], TOP - timedelta(days=28), TOP, ZONE)
     assert week.usual(NOW) is None
-    assert week.level(0, 0) is None
     assert week.quietest(NOW, ALWAYS) is None
 
 
@@ -59,13 +58,6 @@ def test_an_hour_that_was_not_observed_is_unknown_and_never_the_quietest() -> No
     week = week_traffic([Sample(TOP - HOUR, 40)], TOP - 3 * HOUR, TOP, ZONE)
     assert week.usual(NOW) is None
     assert week.quietest(NOW, ALWAYS) is None
-
-
-def test_levels_go_from_the_least_to_the_most() -> None:
-    week = four_weeks()
-    assert week.level(2, 4) == 0
-    assert week.level(2, 23) == 4
-    assert week.level(2, 5) == 1
 
 
 @pytest.mark.parametrize(

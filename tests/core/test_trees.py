@@ -8,7 +8,7 @@ import pytest
 from d1_preflight.adapters.row_copies import write_restore
 from d1_preflight.core.rows.fingerprint import fingerprint_query, take_fingerprint
 from d1_preflight.core.schema.table import read_tables
-from local_copies import copy_rows, diff_files, read_schema, read_shapes
+from local_copies import copy_rows, diff_files, read_schema, read_shapes, table_diff
 
 TREES = {
     "reals": "CREATE VIRTUAL TABLE places USING rtree(id, x1, x2, y1, y2, +label);",
@@ -47,9 +47,8 @@ def test_a_row_that_goes_or_changes_is_seen_though_another_comes(
     before = made(tmp_path / "before.sqlite", kind)
     after = made(tmp_path / "after.sqlite", kind, sql)
 
-    found = diff_files(before, after).table("places")
+    found = table_diff(diff_files(before, after), "places")
 
-    assert found is not None
     assert (found.lost, found.added, found.changed) == expected
 
 
@@ -87,8 +86,7 @@ def test_a_tree_is_restored_from_its_copies_through_itself(tmp_path: Path, kind:
     assert "places_" not in text  # D1 refuses writes to what the tree keeps
     assert not list(tmp_path.glob(".scratch*"))  # where its rows lay, as a tree can be large
     again = made(tmp_path / "b.sqlite", kind, f"DELETE FROM places; {text}")
-    found = diff_files(source, again).table("places")
-    assert found is not None
+    found = table_diff(diff_files(source, again), "places")
     assert found.is_untouched
 
 

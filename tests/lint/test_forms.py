@@ -17,11 +17,12 @@ from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 
 from d1_preflight.core.findings import Analysis, Finding, Kind, Severity
+from d1_preflight.core.format import cell_width
 from d1_preflight.core.rules.catalog import rule_catalog
 from d1_preflight.lint import Format, render
 from d1_preflight.lint.judged import AT_MOST, Judged, summary
 from d1_preflight.lint.paint import Paint, wants_colour
-from d1_preflight.lint.snippet import Lines, cell_width
+from d1_preflight.lint.snippet import Lines
 from lint.running import POSTS, REBUILD, USERS, finding, folder, judged, preflight
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -8,9 +8,9 @@ from d1_preflight.core.record.file import load_record
 from d1_preflight.core.record.record import Status
 from d1_preflight.core.summary.form import PRESENT_FORM
 from d1_preflight.report import Format, show
+from d1_preflight.report.html import as_svg
 from d1_preflight.report.overview import asked_first, headline, undoing
 from d1_preflight.report.pictures import RowBar, RowBars
-from d1_preflight.report.svg import as_svg
 from example_record import EXAMPLE
 
 CHECKLIST = shipped_checklist()

@@ -7,8 +7,8 @@ from hashlib import sha256
 
 from d1_preflight.core.record.record import Record, Status
 from d1_preflight.report import Format, show
+from d1_preflight.report.html import as_svg
 from d1_preflight.report.pictures import RowBars, Series, Spans, pictures
-from d1_preflight.report.svg import as_svg
 from tui import scenes
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.record_values import KEYS, Walk, closed_files, shipped_checklist
-from d1_preflight.core.format import count, duration, size
+from d1_preflight.core.format import cell_width, count, duration, size
 from d1_preflight.core.record.facts import Facts
 from d1_preflight.core.record.file import load_record
 from d1_preflight.core.record.record import MARKS, Record, Status
@@ -18,7 +18,7 @@ from d1_preflight.report import Format, show
 from d1_preflight.report.document import table_of
 from d1_preflight.report.fact_text import fact_text
 from d1_preflight.report.markdown import escaped
-from d1_preflight.report.text import cell_width, table_lines
+from d1_preflight.report.text import table_lines
 from example_record import EXAMPLE
 
 CHECKLIST = shipped_checklist()

@@ -6,7 +6,7 @@ from code_in_memory import MemoryTree, NoCache, code_of, queries_in, texts_of, v
 from d1_preflight.code.forms import MOST_FORMS, forms_of
 from d1_preflight.code.project_code import read_code
 from d1_preflight.code.readings import Means
-from d1_preflight.code.scope import Scope
+from d1_preflight.code.source import Scope
 
 GOOD = "db.prepare('SELECT 1')"
 

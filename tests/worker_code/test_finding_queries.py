@@ -3,7 +3,7 @@
 import pytest
 
 from code_in_memory import code_of, queries_in, texts_of
-from d1_preflight.code.scope import Scope
+from d1_preflight.code.source import Scope
 
 WRITTEN = {
     "string": ("db.prepare('SELECT 1').first()", ["SELECT 1"]),

@@ -1,10 +1,15 @@
 """The verdict: which order is safe, what to do, and what nobody saw."""
 
+import json
+
 import pytest
 
 from code_in_memory import verdict_of
+from d1_preflight.code.expression import Expression
+from d1_preflight.code.facts import FileFacts
+from d1_preflight.code.kept import from_json, to_json
 from d1_preflight.code.proposal import proposal
-from d1_preflight.code.verdict import masked, to_json, verdict_from_json
+from d1_preflight.code.verdict import Verdict, masked
 from d1_preflight.core.checklist.answers import Order
 
 BEFORE = "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT, role TEXT);"
@@ -175,7 +180,25 @@ def test_the_new_code_reads_a_literal_that_the_rows_do_not_hold_yet() -> None:
 def test_a_verdict_goes_to_json_and_back() -> None:
     verdict = verdict_of(OLD, RENAME, before=BEFORE, new=NEW)
 
-    assert verdict_from_json(to_json(verdict)) == verdict
+    kept = json.dumps(to_json(Verdict, verdict))
+
+    assert from_json(Verdict, json.loads(kept)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw"),
+    [
+        (Verdict, 5),
+        (Verdict, [["a"]]),
+        (Expression, ["Nothing", "a"]),
+        (Expression, ["Text", "a", "b"]),
+        (Expression, ["Join", 5]),
+        (FileFacts, [[], "functions", [], {}, [], "", [], []]),
+    ],
+)
+def test_what_json_holds_of_no_value_is_refused(kind: object, raw: object) -> None:
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        from_json(kind, raw)
 
 
 def test_a_record_keeps_no_literal() -> None:

@@ -10,7 +10,7 @@ from d1_preflight.adapters.beside import Processes
 from d1_preflight.code.file_job import Kind, answer, job
 from d1_preflight.code.project_code import ProjectCode, read_code
 from d1_preflight.code.readings import Means
-from d1_preflight.code.scope import Scope
+from d1_preflight.code.source import Scope
 
 OWN = "d1_preflight.code.file_job"
 HOSTILE = "worker_code.hostile_reader"

@@ -5,7 +5,7 @@ import pytest
 from code_in_memory import Files, MemoryTree, NoCache, texts_of
 from d1_preflight.code.project_code import read_code
 from d1_preflight.code.readings import Means
-from d1_preflight.code.scope import Scope
+from d1_preflight.code.source import Scope
 
 OLD: Files = {
     "src/a.ts": "import { COLUMNS } from './columns'; db.prepare(`SELECT ${COLUMNS} FROM t`)",

@@ -24,7 +24,7 @@ from d1_preflight.core.analysis import made_outside, schemas_between
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed, PreflightError, RemoteFailed
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.format import plural
+from d1_preflight.core.format import first, plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.project.pending import pending_set
@@ -197,9 +197,9 @@ async def confirm_adopted(context: StepContext) -> Outcome:
     facts = AdoptedFacts(
         found=Kind.ADDITIVE, kind=Kind.ADDITIVE, risk="low", names=names, by_words=by_words
     )
-    words = f"{plural(len(names), 'row')} for the ledger: {_listed(names)}."
+    words = f"{plural(len(names), 'row')} for the ledger: {first(names, _NAMED)}."
     if by_words:
-        words += f" Attested: {_listed(by_words)}."
+        words += f" Attested: {first(by_words, _NAMED)}."
     return Outcome(Status.ATTESTED, words, facts)
 
 
@@ -294,7 +294,8 @@ def _not_written(
 ) -> Outcome:
     there = [name for name in names if name in seen.applied]
     if there:
-        words = f"Partly written: the ledger has {_listed(there)} but not the others; {reason}"
+        has = first(there, _NAMED)
+        words = f"Partly written: the ledger has {has} but not the others; {reason}"
         half_way = replace(facts, half_way=True)
         return Outcome(
             Status.FAILED, f"{words} Somebody else is writing there.", half_way, evidence
@@ -359,11 +360,6 @@ def compared_files(record: Record | None) -> Container[str] | None:
 
 def _table(environment: Environment) -> str:
     return environment.project.database.migrations_table
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
 
 
 STEPS: Mapping[str, StepAction] = {

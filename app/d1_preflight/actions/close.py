@@ -18,7 +18,7 @@ from d1_preflight.core.checklist.answers import (
 )
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
-from d1_preflight.core.format import count, noun_for
+from d1_preflight.core.format import count, first, noun_for
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.apply_facts import (
     ApplyFacts,
@@ -189,13 +189,12 @@ def _rehearsed_counts(context: StepContext) -> Mapping[str, int]:
 def _fewer(tables: Sequence[CountedTable]) -> str:
     """The tables that hold fewer rows now than before the apply, in words."""
     less = [t for t in tables if (t.before or 0) > 0 and (t.now or 0) < (t.before or 0)]
-    told = (
+    told = [
         f"{t.table} {count(t.before or 0)} before, "
         + ("not there now" if t.now == _NOT_THERE else f"{count(t.now or 0)} now")
-        for t in less[:_NAMED]
-    )
-    more = f" and {len(less) - _NAMED} more" if len(less) > _NAMED else ""
-    return f" Fewer rows than before: {'; '.join(told)}{more}." if less else ""
+        for t in less
+    ]
+    return f" Fewer rows than before: {first(told, _NAMED, '; ')}." if less else ""
 
 
 def _contradicted(context: StepContext, seen: Observation) -> tuple[Status, str] | None:
@@ -246,8 +245,7 @@ def _not_rolled_back(context: StepContext, seen: Observation, before: bool | Non
     if before:
         return ""
     words = _differences(context, seen.schema, Folder.COPY.of(context.environment)) or ()
-    more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
-    named = f": {'; '.join(words[:_NAMED])}{more}" if words else ""
+    named = f": {first(words, _NAMED, '; ')}" if words else ""
     return (
         f"The schema differs from before{named}. If it is not the rehearsed one either, choose "
         f"“{_FIXED}”."

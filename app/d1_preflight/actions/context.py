@@ -17,7 +17,7 @@ from d1_preflight.actions.ports import (
 )
 from d1_preflight.actions.target_cache import TargetCache
 from d1_preflight.core.checklist.checklist import Answer, Checklist, Prompt, Step
-from d1_preflight.core.errors import MigrationUnreadable, NotJudged
+from d1_preflight.core.errors import MigrationUnreadable, NotJudged, RemoteFailed
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.ports import Clock, Emit, Evidence, Wrangler, silent
 from d1_preflight.core.project.migration import Migration, UnreadableMigration, ledger_key
@@ -83,6 +83,13 @@ class Environment:
     def settings(self) -> Settings:
         """The project's `preflight.toml`."""
         return self.project.settings
+
+    def named_worker(self, otherwise: str) -> str:
+        """The Worker that uses this database; raises RemoteFailed where none is named."""
+        if not self.project.worker:
+            hint = "Set worker under [verification] in preflight.toml."
+            raise RemoteFailed(f"No Worker is named, so {otherwise}.", hint=hint)
+        return self.project.worker
 
     @property
     def stem(self) -> str:

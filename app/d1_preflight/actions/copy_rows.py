@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 from d1_preflight import disk
 from d1_preflight.actions.context import Environment, StepContext
-from d1_preflight.actions.target import Look, confirm_identity, observe, read_batch
+from d1_preflight.actions.target import (
+    Look,
+    confirm_identity,
+    observe,
+    read_batch,
+    unread_answer,
+)
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
 from d1_preflight.core.format import count
 from d1_preflight.core.ports import Evidence
@@ -157,10 +163,7 @@ async def _write_page(page: Page, answer: Sequence[Row], writing: "_Writing") ->
         found = page.read(answer)
         await writing.add(found.rows, found.size)
     except (ValueError, KeyError, TypeError) as error:
-        raise RemoteFailed(
-            f"The database's answer could not be read: {error}.",
-            hint="Nothing was changed. Try again; if it fails again, run: preflight doctor",
-        ) from error
+        raise unread_answer(str(error)) from error
     return found.following
 
 
@@ -329,10 +332,7 @@ def _counted(tables: Sequence[str], answers: Sequence[Sequence[Row]]) -> Mapping
     try:
         return read_counts(tables, answers)
     except (IndexError, KeyError, ValueError) as error:
-        raise RemoteFailed(
-            "The database's answer could not be read: it has no row count.",
-            hint="Nothing was changed. Try again; if it fails again, run: preflight doctor",
-        ) from error
+        raise unread_answer("it has no row count") from error
 
 
 def _empty(folder: Path) -> None:

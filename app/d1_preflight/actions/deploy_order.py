@@ -9,7 +9,6 @@ from d1_preflight.actions.pending import skipped_pending
 from d1_preflight.actions.running_code import (
     deployments_args,
     running_deployment,
-    worker_name,
 )
 from d1_preflight.actions.target import shown
 from d1_preflight.actions.workspace import Folder
@@ -25,7 +24,7 @@ from d1_preflight.core.checklist.answers import (
 )
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
-from d1_preflight.core.format import capital, noun_for, plural
+from d1_preflight.core.format import capital, first, noun_for, plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.facts import NO_TEXT
 from d1_preflight.core.record.record import Attempt, Outcome, Status
@@ -100,8 +99,7 @@ def _out_of_order_prompts(context: StepContext) -> Sequence[Prompt]:
     passed = skipped_pending(context)
     if not passed:
         return ()
-    more = f" and {len(passed) - _NAMED} more" if len(passed) > _NAMED else ""
-    label = f"Pending before it: {', '.join(passed[:_NAMED])}{more}. Why is this one first?"
+    label = f"Pending before it: {first(passed, _NAMED)}. Why is this one first?"
     help_text = "They stay pending. Was each of them written to run after this one?"
     return (Prompt("out_of_order", PromptKind.TEXT, label, help=help_text),)
 
@@ -274,9 +272,9 @@ async def _running(context: StepContext) -> tuple[RunningCodeFacts, tuple[Eviden
     """What runs: by the step that asks, or asked now where a project's checklist has none."""
     if context.checklist.has(RunningCodeFacts.step):
         known = context.facts(RunningCodeFacts)
-        worker = known.worker or worker_name(context.environment) or NO_TEXT
+        worker = known.worker or context.environment.project.worker or NO_TEXT
         return replace(known, worker=worker), ()
-    facts = RunningCodeFacts(worker=worker_name(context.environment) or NO_TEXT)
+    facts = RunningCodeFacts(worker=context.environment.project.worker or NO_TEXT)
     try:
         running, evidence = await running_deployment(context)
     except RemoteFailed:
@@ -286,7 +284,7 @@ async def _running(context: StepContext) -> tuple[RunningCodeFacts, tuple[Eviden
 
 def order_plan(context: StepContext) -> Sequence[str]:
     """What is read here; a project's own checklist may lack the step that asks what runs."""
-    environment, worker = context.environment, worker_name(context.environment)
+    environment, worker = context.environment, context.environment.project.worker
     asks = worker and not context.checklist.has(RunningCodeFacts.step)
     call = (shown(environment, deployments_args(environment, worker)),) if asks else ()
     proof = "prepare the queries of both codes on the schemas before and after, on this machine"

@@ -52,7 +52,7 @@ async def _endpoints(context: StepContext) -> tuple[tuple[EndpointAnswer, ...], 
 async def _with_traffic(context: StepContext, facts: ReadyFacts) -> ReadyFacts:
     """The Worker's last hour, or day where that was quiet; without a request it may be misnamed."""
     environment = context.environment
-    worker = environment.settings.verification.worker or environment.project.config.name
+    worker = environment.project.worker
     now = environment.clock.now()
     try:
         samples = await traffic_of(environment, now - _HOUR, now)

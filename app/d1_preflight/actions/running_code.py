@@ -37,11 +37,6 @@ _NOTES = {"workers/tag": "tag", "workers/message": "message"}
 _SHORT = 8
 
 
-def worker_name(environment: Environment) -> str:
-    """The Worker that uses this database; "" where none is named."""
-    return environment.settings.verification.worker or environment.project.config.name
-
-
 def deployments_args(environment: Environment, worker: str) -> tuple[str, ...]:
     """The argv that asks for the Worker's deployments."""
     return ("deployments", "list", "--name", worker, *config_flags(environment), "--json")
@@ -50,7 +45,7 @@ def deployments_args(environment: Environment, worker: str) -> tuple[str, ...]:
 def running_plan(context: StepContext) -> Sequence[str]:
     """The two calls, with their target; neither is a query of D1."""
     environment = context.environment
-    worker = worker_name(environment)
+    worker = environment.project.worker
     if not worker:
         return ()
     view = _version_args(environment, worker, "<the version that runs>")
@@ -64,12 +59,7 @@ def running_plan(context: StepContext) -> Sequence[str]:
 async def running_deployment(context: StepContext) -> tuple[Deployment, tuple[Evidence, ...]]:
     """What runs now, by wrangler; raises RemoteFailed where it does not say."""
     environment = context.environment
-    worker = worker_name(environment)
-    if not worker:
-        raise RemoteFailed(
-            "No Worker is named, so it is not known which version runs.",
-            hint="Set worker under [verification] in preflight.toml.",
-        )
+    worker = environment.named_worker("it is not known which version runs")
     ran = await call_target(
         environment,
         deployments_args(environment, worker),
@@ -95,7 +85,7 @@ async def running_deployment(context: StepContext) -> tuple[Deployment, tuple[Ev
 async def ask_running_code(context: StepContext) -> Outcome:
     """Ask for the version that runs, and propose the revisions that its notes name."""
     environment = context.environment
-    facts = RunningCodeFacts(worker=worker_name(environment) or NO_TEXT)
+    facts = RunningCodeFacts(worker=environment.project.worker or NO_TEXT)
     try:
         running, evidence = await running_deployment(context)
     except RemoteFailed as error:
@@ -132,7 +122,7 @@ async def _version_notes(
         return known[version], ()
     ran = await call_target(
         environment,
-        _version_args(environment, worker_name(environment), version),
+        _version_args(environment, environment.project.worker, version),
         emit=context.emit,
         keep=f"{context.evidence_name}-version",
         timeout=_TIMEOUT_S,
@@ -213,7 +203,7 @@ async def require_frozen_version(context: StepContext, plan: SignedPlan) -> None
 
 def verify_plan(context: StepContext) -> Sequence[str]:
     """The one call, where the version makes a difference."""
-    environment, worker = context.environment, worker_name(context.environment)
+    environment, worker = context.environment, context.environment.project.worker
     order = context.facts(DeployOrderFacts)
     if not worker or not order.touches_code:
         return ()
@@ -223,7 +213,7 @@ def verify_plan(context: StepContext) -> Sequence[str]:
 async def verify_worker(context: StepContext) -> Outcome:
     """Compare what runs now with the version that GO froze, as the order asks."""
     order, frozen = context.facts(DeployOrderFacts), context.facts(GoFacts).worker_version
-    worker = order.worker or worker_name(context.environment)
+    worker = order.worker or context.environment.project.worker
     facts = WorkerFacts(worker=worker or NO_TEXT, frozen=frozen or NO_TEXT)
     if not order.touches_code:
         words = "No query of the deployed or the new code uses what changes: any version may run."

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from d1_preflight.core.findings import Analysis
 from d1_preflight.core.record.change_facts import SchemaChange
-from d1_preflight.core.rows.renamed import renamed
+from d1_preflight.core.rows.loss_check import renamed
 from d1_preflight.core.rows.row_diff import Renames
 from d1_preflight.core.schema.schema import Change, Schema, diff
 

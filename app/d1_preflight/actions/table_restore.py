@@ -6,7 +6,7 @@ from pathlib import Path
 from d1_preflight.actions.context import Environment
 from d1_preflight.actions.workspace import Folder
 from d1_preflight.core.errors import NotAllowed, PreflightError, RecordInvalid
-from d1_preflight.core.format import count, noun_for, plural
+from d1_preflight.core.format import count, first, noun_for, plural
 from d1_preflight.core.record.safety_facts import BackupTable, TableRestoreFacts
 from d1_preflight.core.recovery.repair_sql import RepairScript, write_repair_sql
 from d1_preflight.core.rows.row_diff import TableDiff, diff_rows
@@ -91,8 +91,7 @@ def dry_run_repair(environment: Environment) -> TableRestoreFacts:
     finally:
         path.unlink(missing_ok=True)
     problems = (*script.problems, *_still_missing(environment, persist))
-    more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-    words = "; ".join(problems[:_SHOWN]) + more
+    words = first(problems, _SHOWN, "; ")
     return TableRestoreFacts(runs=True, whole=not problems, rows=script.rows, ms=took, words=words)
 
 

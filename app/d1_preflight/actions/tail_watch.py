@@ -76,7 +76,7 @@ async def listen(
 async def watch_by_tail(context: StepContext, limit: Decimal, minutes: int) -> Outcome:
     """Count the outcomes of the watch time; over the limit fails at once."""
     environment = context.environment
-    worker = environment.settings.verification.worker or environment.project.config.name
+    worker = environment.project.worker
     watch = timedelta(minutes=minutes)
     started = environment.clock.monotonic()
     context.progress(ErrorRateFacts(left_s=int(watch.total_seconds()), source=TAIL))

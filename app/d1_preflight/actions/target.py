@@ -236,11 +236,16 @@ async def _ask(
         seen = question.read(rows[:own], environment.clock.now())
         more = tuple(rows[own + number] for number in range(len(extra)))
     except (ValueError, KeyError, IndexError) as error:
-        raise RemoteFailed(
-            f"The database's answer could not be read: {error}.",
-            hint="Nothing was changed. Try again; if it fails again, run: preflight doctor",
-        ) from error
+        raise unread_answer(str(error)) from error
     return Look(seen, more, evidence)
+
+
+def unread_answer(why: str) -> RemoteFailed:
+    """The database answered, and preflight does not understand it."""
+    return RemoteFailed(
+        f"The database's answer could not be read: {why}.",
+        hint="Nothing was changed. Try again; if it fails again, run: preflight doctor",
+    )
 
 
 def shown(environment: Environment, args: Sequence[str]) -> str:

@@ -169,18 +169,20 @@ def dashboard_plan(context: StepContext) -> Sequence[str]:
 
 def dashboard_url(environment: Environment) -> str:
     """The database's metrics page."""
-    account = environment.web.account(environment.project.config.account_id)
-    return DASHBOARD.format(account=account or "", id=environment.project.database.id).replace(
-        "//w", "/w"
-    )
+    return _page(environment, DASHBOARD)
 
 
 def worker_page(environment: Environment) -> tuple[str, ...]:
     """The metrics page of the Worker, where one is known."""
-    worker = environment.settings.verification.worker or environment.project.config.name
-    account = environment.web.account(environment.project.config.account_id)
-    page = _WORKER.format(account=account or "", worker=worker).replace("//w", "/w")
-    return (page,) if worker else ()
+    return (_page(environment, _WORKER),) if environment.project.worker else ()
+
+
+def _page(environment: Environment, address: str) -> str:
+    """A page of Cloudflare's dashboard, of this account where it is known."""
+    project = environment.project
+    account = environment.web.account(project.config.account_id) or ""
+    page = address.format(account=account, id=project.database.id, worker=project.worker)
+    return page.replace("//w", "/w")
 
 
 def has_no_dashboard(context: StepContext) -> bool:

@@ -319,12 +319,7 @@ async def traffic_of(
     environment: Environment, since: datetime, until: datetime
 ) -> tuple[Sample, ...]:
     """The Worker's requests and errors; raises RemoteFailed where they cannot be read."""
-    worker = environment.settings.verification.worker or environment.project.config.name
-    if not worker:
-        raise RemoteFailed(
-            "No Worker is named, so its error rate cannot be read.",
-            hint="Set worker under [verification] in preflight.toml.",
-        )
+    worker = environment.named_worker("its error rate cannot be read")
     variables = {
         "account": environment.web.account(environment.project.config.account_id), "script": worker,
         "since": instant(since), "until": instant(until),

@@ -261,11 +261,11 @@ class Board:
         seen = self._context.cache.observation
         if seen is None or self._walked is not None:
             return
-        from d1_preflight.core.analysis import analyse, analyse_ledger
+        from d1_preflight.core.analysis import analyse, judge_in_order
 
         try:
             with self._context.limit(len(migrations)):
-                for migration, analysis in zip(migrations, analyse_ledger(migrations), strict=True):
+                for migration, analysis in zip(migrations, judge_in_order(migrations), strict=True):
                     pending = migration.name not in seen.applied
                     self._judged[migration.sha256] = (
                         analyse(migration, seen.schema, migrations, whole=True)
@@ -340,12 +340,11 @@ def _target_of(context: "ProjectContext", name: str) -> "Target":
     from d1_preflight.core.recovery.runbook import Target
 
     project = context.project
-    worker = project.settings.verification.worker or project.config.name
     config, environment = _target_config(context)
     return Target(
         database=project.database.name,
         migration=name,
-        worker=worker,
+        worker=project.worker,
         project_config=project.config.path.name,
         project_environment=project.environment,
         config=config,

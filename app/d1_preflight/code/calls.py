@@ -1,9 +1,9 @@
 """Reads calls that give text or a list: methods of strings and lists, the project's functions."""
 
 import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from d1_preflight.code.declarations import FUNCTIONS, plain, text_of
+from d1_preflight.code.declarations import FUNCTIONS, field_text, items_of, plain, text_of
 from d1_preflight.code.expression import (
     Bound,
     Each,
@@ -20,7 +20,7 @@ from d1_preflight.code.expression import (
     replaced,
 )
 from d1_preflight.code.scopes import Scope
-from d1_preflight.code.shapes import hole
+from d1_preflight.code.shapes import Reads, hole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,28 +36,6 @@ _ESCAPED = re.compile(r"\\(.)")
 _PASSES_ON = ("String", "dedent", "stripIndent", "Object.freeze", "Object.values")
 
 
-class Reads(Protocol):
-    """What calls need of the reader of a file."""
-
-    def read(self, node: "Node | None", scope: Scope) -> Expression:
-        """What an expression can be."""
-
-    def template(self, node: "Node", scope: Scope) -> Expression:
-        """A template."""
-
-    def function_of(self, node: "Node", scope: Scope) -> Expression | None:
-        """What is called."""
-
-    def own_method(self, called: "Node") -> Expression | None:
-        """The method of this class that is called."""
-
-    def function(self, node: "Node | None") -> Expression:
-        """A function that stands here itself."""
-
-    def mapped(self, items: Expression, function: "Node | None") -> Expression:
-        """A list whose items a function makes."""
-
-
 def read_call(reader: Reads, node: "Node", scope: Scope) -> Expression:
     """What a call gives."""
     called, given = node.child_by_field_name("function"), node.child_by_field_name("arguments")
@@ -65,7 +43,7 @@ def read_call(reader: Reads, node: "Node", scope: Scope) -> Expression:
         return hole(node)
     if given.type == "template_string":
         return reader.template(given, scope)
-    arguments = [child for child in given.named_children if child.type != "comment"]
+    arguments = items_of(given)
     if called.type == "member_expression":
         found = _method(reader, node, called, arguments, scope)
         if found is not None:
@@ -84,8 +62,7 @@ def _method(
     reader: Reads, node: "Node", called: "Node", arguments: "Sequence[Node]", scope: Scope
 ) -> Expression | None:
     """What a method of strings and lists gives; None where it is another's."""
-    of, named = called.child_by_field_name("object"), called.child_by_field_name("property")
-    name = text_of(named) if named is not None else ""
+    of, name = called.child_by_field_name("object"), field_text(called, "property")
     first = next(iter(arguments), None)
     match name:
         case "join":

@@ -7,12 +7,21 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-from d1_preflight.code.declarations import FUNCTIONS, WRAPPED, parameters, string_of, text_of
-from d1_preflight.code.expression import Each, Expression, Function, Hole, Import, Member
+from d1_preflight.code.declarations import (
+    FUNCTIONS,
+    WRAPPED,
+    arguments_of,
+    bound_name,
+    field_text,
+    items_of,
+    parameters,
+    string_of,
+    text_of,
+)
+from d1_preflight.code.expression import Each, Expression, Function, Hole, Import, Member, holds_sql
 from d1_preflight.code.facts import Call, Use
 from d1_preflight.code.plain_types import is_plain
 from d1_preflight.code.scopes import Scope
-from d1_preflight.code.sql_text import holds_sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,10 +43,7 @@ _HARMLESS = frozenset({
     "unary_expression", "template_substitution", "type_query", "class_heritage", "program",
     "computed_property_name", "update_expression", "statement_block", "jsx_opening_element",
     "jsx_closing_element", "jsx_self_closing_element", "decorator", "switch_statement",
-    "switch_case", "export_specifier", "import_specifier", "class_body",
-})  # fmt: skip
-_DEFAULTS = frozenset({
-    "required_parameter", "optional_parameter", "assignment_pattern", "object_assignment_pattern",
+    "switch_case", "export_specifier", "import_specifier", "class_body", "new_expression",
 })  # fmt: skip
 
 
@@ -92,18 +98,15 @@ class Ends:
 
     def lose(self, node: "Node", value: Value) -> None:
         """It goes out of sight."""
-        self._use(Use(value.name, value.target, node.start_point[0] + 1), value)
+        self._use(node, value)
 
     def export(self, node: "Node", value: Value, name: str) -> None:
         """The file exports it, or the object that holds it."""
-        key = value.keys[-1] if value.keys else ""
-        line = node.start_point[0] + 1
-        self._use(Use(value.name, value.target, line, exported=name, key=key), value)
+        self._use(node, value, exported=name, key=value.keys[-1] if value.keys else "")
 
     def attach(self, node: "Node", value: Value, key: str) -> None:
         """Objects have it as a method from here on."""
-        line = node.start_point[0] + 1
-        self._use(Use(value.name, value.target, line, key=key), value)
+        self._use(node, value, key=key)
 
     def call(self, call: "Node", value: Value, given: "list[Node]") -> None:
         """It is called."""
@@ -128,17 +131,14 @@ class Ends:
         function = self._reader.function_of(called, self._scope_of(call))
         if not isinstance(function, Function) or called.type != "identifier":
             return False
-        given = _arguments(call)
+        given = arguments_of(call)
         place = given.index(node)
         if any(one.type == "spread_element" for one in given[:place]):
             return False
         taken = parameters(self._reader.node_of(function))
         if place >= len(taken):  # a rest, or what `arguments` may hold
             return False
-        pattern = taken[place].child_by_field_name("pattern") or taken[place]
-        if pattern.type == "assignment_pattern":
-            pattern = pattern.child_by_field_name("left") or pattern
-        self.keep(pattern, value)
+        self.keep(bound_name(taken[place].child_by_field_name("pattern") or taken[place]), value)
         return True
 
     def _called(
@@ -150,9 +150,10 @@ class Ends:
         line = at.start_point[0] + 1
         self.calls[Call(value.name, value.target, arguments, line, scope.function)] = None
 
-    def _use(self, use: Use, value: Value) -> None:
-        if not value.is_guessed:
-            self.uses[replace(use, is_bare=value.is_bare)] = None
+    def _use(self, node: "Node", value: Value, exported: str = "", key: str = "") -> None:
+        line = node.start_point[0] + 1
+        use = Use(value.name, value.target, line, exported, key, value.is_bare)
+        self.uses |= {} if value.is_guessed else {use: None}
 
 
 def step(ends: Ends, node: "Node", value: Value) -> At | None:
@@ -166,8 +167,6 @@ def step(ends: Ends, node: "Node", value: Value) -> At | None:
     known = _STEPS.get(around.type)
     if known is not None:
         return known(ends, node, around, value)
-    if around.type in _DEFAULTS:
-        return _default(ends, node, around, value)
     ends.lose(node, value)
     return None
 
@@ -177,8 +176,7 @@ def _ternary(_ends: Ends, node: "Node", around: "Node", value: Value) -> At | No
 
 
 def _binary(_ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
-    operator = around.child_by_field_name("operator")
-    sign = text_of(operator) if operator is not None else ""
+    sign = field_text(around, "operator")
     is_left = around.child_by_field_name("left") == node
     return (around, value) if sign in _CHOOSES and not (sign == "&&" and is_left) else None
 
@@ -189,24 +187,18 @@ def _sequence(_ends: Ends, node: "Node", around: "Node", value: Value) -> At | N
 
 def _call(ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
     if around.child_by_field_name("function") == node:
-        ends.call(around, value, _arguments(around))
-    return None
-
-
-def _made(_ends: Ends, _node: "Node", _around: "Node", _value: Value) -> At | None:
-    """A class makes an object: nothing of it is handed on."""
+        ends.call(around, value, arguments_of(around))
     return None
 
 
 def _member(ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
     if around.child_by_field_name("object") != node:
         return None
-    property_ = around.child_by_field_name("property")
-    name = text_of(property_) if property_ is not None else ""
+    name = field_text(around, "property")
     call = around.parent
     is_called = call is not None and call.type == "call_expression"
     if call is not None and is_called and call.child_by_field_name("function") == around:
-        given = _arguments(call)
+        given = arguments_of(call)
         if name == "bind" and not value.keys:
             return call, ends.bound(call, value, given[1:])
         if name in ("call", "apply") and not value.keys:
@@ -226,13 +218,6 @@ def _subscript(ends: Ends, node: "Node", around: "Node", value: Value) -> At | N
         return None
     taken = value.taking(key)
     return (around, taken) if taken is not None else None
-
-
-def _declarator(ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
-    name = around.child_by_field_name("name")
-    if name is not None and name != node:
-        ends.keep(name, value)
-    return None
 
 
 def _assignment(ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
@@ -280,9 +265,10 @@ def _field(ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
     return None
 
 
-def _default(ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
-    """It is the default of a parameter, or of what is taken out of an object."""
-    pattern = around.child_by_field_name("pattern") or around.child_by_field_name("left")
+def _named(ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
+    """It is what a name is declared as, or the default of a parameter or of a part."""
+    fields = map(around.child_by_field_name, ("pattern", "left", "name"))
+    pattern = next(filter(None, fields), None)
     if pattern is not None and pattern != node:
         ends.keep(pattern, value)
     return None
@@ -300,12 +286,12 @@ def _argument(ends: Ends, node: "Node", around: "Node", value: Value) -> At | No
         return None
     if ends.received(call, called, node, value):
         return None
-    method = called.child_by_field_name("property")
-    is_first = _arguments(call)[:1] == [node]
-    if method is not None and text_of(method) in _OVER_A_LIST and is_first and not value.keys:
+    given = arguments_of(call)
+    is_over = field_text(called, "property") in _OVER_A_LIST and given[0] == node
+    if is_over and not value.keys:
         ends.call_over(call, value, called.child_by_field_name("object"))
         return None
-    others = {text_of(one) for one in _arguments(call) if one != node}
+    others = {text_of(one) for one in given if one != node}
     if node.type == "member_expression" and text_of(node).rpartition(".")[0] in others:
         value = replace(value, is_bare=False)  # its object is handed on beside it
     ends.lose(node, value)
@@ -315,7 +301,7 @@ def _argument(ends: Ends, node: "Node", around: "Node", value: Value) -> At | No
 def _returned(ends: Ends, node: "Node", around: "Node", value: Value) -> At | None:
     """What a function returns: an object of methods is known by these."""
     if around.type in FUNCTIONS and around.child_by_field_name("body") != node:
-        return _default(ends, node, around, value)
+        return _named(ends, node, around, value)
     if value.keys:
         ends.attach(node, value, value.keys[-1])
     else:
@@ -334,10 +320,13 @@ _STEPS = {
     "binary_expression": _binary,
     "sequence_expression": _sequence,
     "call_expression": _call,
-    "new_expression": _made,
     "member_expression": _member,
     "subscript_expression": _subscript,
-    "variable_declarator": _declarator,
+    "variable_declarator": _named,
+    "required_parameter": _named,
+    "optional_parameter": _named,
+    "assignment_pattern": _named,
+    "object_assignment_pattern": _named,
     "assignment_expression": _assignment,
     "augmented_assignment_expression": _assignment,
     "pair": _pair,
@@ -353,15 +342,6 @@ _STEPS = {
 """What each type of node does with a value in it."""
 
 
-def _arguments(call: "Node") -> "list[Node]":
-    given = call.child_by_field_name("arguments")
-    children = given.named_children if given is not None else []
-    return [child for child in children if child.type != "comment"]
-
-
 def _listed(given: "list[Node]") -> "list[Node]":
     """The items of a list that is written out; what another holds is not known."""
-    of = given[0] if given else None
-    if of is None or of.type != "array":
-        return []
-    return [child for child in of.named_children if child.type != "comment"]
+    return items_of(given[0]) if given and given[0].type == "array" else []

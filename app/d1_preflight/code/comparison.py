@@ -7,6 +7,7 @@ from functools import cached_property
 
 from d1_preflight.code.affected import affected
 from d1_preflight.code.checks import differences
+from d1_preflight.code.expression import begins_like_sql
 from d1_preflight.code.forms import MOST_FORMS, OTHERS, Form, forms_of
 from d1_preflight.code.holes import (
     error_of,
@@ -25,7 +26,6 @@ from d1_preflight.code.literals import (
     with_bound,
 )
 from d1_preflight.code.project_code import ProjectCode
-from d1_preflight.code.sql_text import begins_like_sql
 from d1_preflight.code.verdict import (
     BrokenQuery,
     CodeState,

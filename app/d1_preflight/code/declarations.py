@@ -24,6 +24,7 @@ _DECLARED_AS = {
     "assignment_pattern": "left", "object_assignment_pattern": "left", "for_in_statement": "left",
     "assignment_expression": "left", "augmented_assignment_expression": "left",
 }  # fmt: skip
+_GIVES_A_NAME = FUNCTIONS | {"variable_declarator", "class_declaration", "enum_declaration"}
 WRAPPED = frozenset({
     "parenthesized_expression", "as_expression", "satisfies_expression", "non_null_expression",
     "type_assertion", "await_expression",
@@ -33,6 +34,29 @@ WRAPPED = frozenset({
 def text_of(node: "Node") -> str:
     """The source of a node."""
     return (node.text or b"").decode("utf-8", "replace")
+
+
+def field_text(node: "Node | None", field: str) -> str:
+    """The source of what a node has as a field; "" where it has none."""
+    found = node.child_by_field_name(field) if node is not None else None
+    return text_of(found) if found is not None else ""
+
+
+def items_of(node: "Node | None") -> "list[Node]":
+    """What stands in a list or in parentheses, without comments."""
+    children = node.named_children if node is not None else []
+    return [child for child in children if child.type != "comment"]
+
+
+def arguments_of(call: "Node") -> "list[Node]":
+    """What a call is given."""
+    return items_of(call.child_by_field_name("arguments"))
+
+
+def bound_name(pattern: "Node") -> "Node":
+    """A name or pattern without the default behind it."""
+    is_with = pattern.type in _WITH_DEFAULT
+    return (pattern.child_by_field_name("left") if is_with else None) or pattern
 
 
 def string_of(node: "Node | None") -> str:
@@ -62,12 +86,8 @@ def is_declared(node: "Node") -> bool:
 def parameters(node: "Node") -> "list[Node]":
     """The parameters of a function."""
     one = node.child_by_field_name("parameter")
-    several = node.child_by_field_name("parameters")
-    found = several.named_children if several is not None else [one] if one is not None else []
-    return [
-        parameter for parameter in found
-        if parameter.type != "comment" and not text_of(parameter).startswith("this:")
-    ]  # fmt: skip
+    found = [one] if one is not None else items_of(node.child_by_field_name("parameters"))
+    return [parameter for parameter in found if not text_of(parameter).startswith("this:")]
 
 
 def pattern_fields(pattern: "Node") -> "Iterator[tuple[str, str, Node | None]]":
@@ -116,12 +136,7 @@ def imported_names(clause: "Node | None") -> Iterator[tuple[str, str]]:
 def declared_names(node: "Node | None") -> Iterator[str]:
     """The names that a declaration gives."""
     for part in (node, *(node.named_children if node is not None else ())):
-        if part is not None and part.type in (
-            "variable_declarator",
-            *FUNCTIONS,
-            "class_declaration",
-            "enum_declaration",
-        ):
+        if part is not None and part.type in _GIVES_A_NAME:
             name = part.child_by_field_name("name")
             if name is not None and name.type in ("identifier", "type_identifier"):
                 yield text_of(name)

@@ -4,9 +4,9 @@ An expression is read from one file; what it takes from others are references, w
 resolves. It is kept by blob id, so it goes to JSON and back.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +149,12 @@ Expression = (
     | Function
     | Bound
 )
-_KINDS = {
-    kind.__name__: kind
-    for kind in (
-        *(Text, Hole, Maybe, Join, Choice, Items, Fields, Joined, Mapped, Each, Member),
-        *(Import, Parameter, Result, Function, Bound),
-    )
-}
 EMPTY = Text("")
+_VERB = re.compile(
+    r"[\s(]*(?:--[^\n]*\n\s*)*(?:SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|ALTER|DROP|VALUES"
+    r"|PRAGMA|EXPLAIN)\b",
+    re.IGNORECASE,
+)
 
 
 def join(parts: Sequence[Expression]) -> Expression:
@@ -242,38 +240,23 @@ def has_text(expression: Expression) -> bool:
     )
 
 
-def dump(expression: Expression) -> list[Any]:
-    """The expression as JSON holds it."""
-    if isinstance(expression, Text):
-        return ["Text", expression.text]
-    values = (getattr(expression, name) for name in type(expression).__slots__)
-    return [type(expression).__name__, *map(_dumped, values)]
+def first_of(sql: Expression) -> Expression | None:
+    """What a text begins with, as far as it is known."""
+    first: Expression | None = sql
+    while isinstance(first, Join | Choice):
+        inner = first.parts if isinstance(first, Join) else first.options
+        first = next((part for part in inner if part != Hole("")), None)
+    return first
 
 
-def load(raw: Sequence[Any]) -> Expression:
-    """The expression again; raises KeyError, TypeError or ValueError where it is none."""
-    if raw[0] == "Text" and isinstance(raw[1], str):
-        return Text(raw[1])
-    kind = _KINDS[raw[0]]
-    found: Expression = kind(*map(_loaded, raw[1:]))
-    return found
+def begins_like_sql(text: str) -> bool:
+    """Whether a text begins with a word that begins a statement."""
+    return _VERB.match(text) is not None
 
 
-def load_all(raw: Mapping[str, Sequence[Any]]) -> dict[str, Expression]:
-    """Several of them by name."""
-    return {name: load(value) for name, value in raw.items()}
-
-
-def _dumped(value: object) -> object:
-    if isinstance(value, tuple):
-        return {"all": [_dumped(item) for item in value]}
-    return value if isinstance(value, str | int) else dump(value)  # type: ignore[arg-type]  # no other field
-
-
-def _loaded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return tuple(_loaded(item) for item in value["all"])
-    return load(value) if isinstance(value, list) else value
+def holds_sql(found: Expression) -> bool:
+    """Whether any text of an expression begins so."""
+    return any(begins_like_sql(part.text) for part in within(found) if isinstance(part, Text))
 
 
 def _flat(parts: Sequence[Expression]) -> Iterator[Expression]:

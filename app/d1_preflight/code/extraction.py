@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from d1_preflight.code.declarations import plain, text_of
+from d1_preflight.code.declarations import arguments_of, field_text, items_of, plain, text_of
 from d1_preflight.code.expression import (
     Expression,
     Function,
@@ -18,7 +18,11 @@ from d1_preflight.code.expression import (
     Items,
     Member,
     Parameter,
+    Text,
+    begins_like_sql,
+    first_of,
     has_text,
+    holds_sql,
     within,
 )
 from d1_preflight.code.facts import Call, FileFacts, Sink, Use
@@ -27,7 +31,6 @@ from d1_preflight.code.reading import Reader
 from d1_preflight.code.scopes import Binding, Scope, Walked
 from d1_preflight.code.scopes import Call as CallNode
 from d1_preflight.code.scripts import dialect, script_of
-from d1_preflight.code.sql_text import begins_like_sql, holds_sql
 from d1_preflight.code.standing import used_as_values
 from d1_preflight.code.walking import TooLarge, grammar, walk
 
@@ -63,11 +66,11 @@ class Extraction:
 
     def facts(self, tags: Collection[str] = ()) -> FileFacts:
         """What it holds of SQL; `tags` are further tags of templates that are SQL."""
-        exports = {name: self._export(local) for name, local in self.walked.exports.items()}
+        exports = {name: self.reader.exported(local) for name, local in self.walked.exports.items()}
         exports |= self.walked.imported_exports
         default = self.walked.default
         if default is not None and default.type == "identifier":
-            exports["default"] = self._export(text_of(default))
+            exports["default"] = self.reader.exported(text_of(default))
         elif default is not None:
             exports["default"] = self.reader.read(default, self.walked.top)
         return FileFacts(
@@ -120,9 +123,6 @@ class Extraction:
             return f"does not parse at line {line}: the code around it was not read"
         return f"does not parse at line {line}, where a query may be: this part is left out"
 
-    def _export(self, local: str) -> Expression:
-        return self.reader.exported(local)
-
     def returned(self, function: str) -> Expression | None:
         """What a function returns; None where that is no text."""
         known = self.walked.functions.get(function)
@@ -147,12 +147,10 @@ class Extraction:
 
     def _direct(self, name: str, call: CallNode) -> Iterator[Sink]:
         called, scope = call.called, call.scope
-        children = call.given.named_children
-        first = next((child for child in children if child.type != "comment"), None)
+        first = next(iter(items_of(call.given)), None)
         if first is None:
             return
-        of = called.child_by_field_name("object")
-        receiver = text_of(of) if of is not None else ""
+        receiver = field_text(called, "object")
         if name == "exec" and receiver.rpartition(".")[2].lower() == "sql":
             return  # a Durable Object's own database (`ctx.storage.sql`), which D1 does not have
         sql = self.reader.read(first, scope)
@@ -174,7 +172,7 @@ class Extraction:
         for call in self.walked.calls:
             if call.name in names and call.given.type != "template_string":
                 scope = call.scope
-                children = [child for child in call.given.named_children if child.type != "comment"]
+                children = items_of(call.given)
                 arguments = tuple(self.reader.read(child, scope) for child in children)
                 line = (children[0] if children else call.node).start_point[0] + 1
                 target = self.reader.function_of(call.called, scope)
@@ -203,8 +201,7 @@ def _borrowed(binding: Binding | None) -> str:
         called = value.child_by_field_name("function")
         is_bound = called is not None and text_of(called).endswith(".bind")
         value = called.child_by_field_name("object") if called is not None and is_bound else None
-    named = value.child_by_field_name("property") if value is not None else None
-    name = binding.key or (text_of(named) if named is not None else "")
+    name = binding.key or field_text(value, "property")
     return name if name in DIRECT else ""
 
 
@@ -214,25 +211,17 @@ def _bound_to(prepare: "Node | None") -> "list[Node]":
     call = member.parent if member is not None and member.type == "member_expression" else None
     if member is None or call is None or call.type != "call_expression":
         return []
-    name, given = member.child_by_field_name("property"), call.child_by_field_name("arguments")
-    if name is None or text_of(name) != "bind" or given is None:
+    if field_text(member, "property") != "bind":
         return []
-    found = [child for child in given.named_children if child.type != "comment"]
-    return list(takewhile(lambda child: child.type != "spread_element", found))
+    return list(takewhile(lambda child: child.type != "spread_element", arguments_of(call)))
 
 
 def _is_written(sql: Expression) -> bool:
     """Whether it begins, as far as is known here, like a statement."""
-    first = sql
-    while True:
-        inner = getattr(first, "parts", None) or getattr(first, "options", None)
-        if not inner:
-            break
-        first = inner[0]
-    text = getattr(first, "text", None)
-    if text is None:
-        return isinstance(first, Import | Member | Parameter)
-    return begins_like_sql(text)
+    first = first_of(sql)
+    if isinstance(first, Text):
+        return begins_like_sql(first.text)
+    return isinstance(first, Import | Member | Parameter)
 
 
 def _needs_this(function: "Node") -> bool:

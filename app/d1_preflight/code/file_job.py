@@ -12,49 +12,48 @@ from enum import StrEnum
 from typing import IO, Any
 
 from d1_preflight.code.extraction import Extraction, extract
-from d1_preflight.code.facts import FileFacts
-from d1_preflight.code.routers import routers_of
-from d1_preflight.code.routes import parts_of
-from d1_preflight.code.scan import scan
+from d1_preflight.code.facts import FileFacts, Named
+from d1_preflight.code.kept import to_json
+from d1_preflight.code.routers import FileRouters, routers_of
+from d1_preflight.code.routes import Parts, parts_of
+from d1_preflight.code.scan import Scan, scan
 from d1_preflight.code.walking import grammar
 
 _LENGTH = 4
 
 
 class Kind(StrEnum):
-    """What is read: a file's facts and routes behind its scan, its calls of names, its routes."""
+    """What is read: a file's facts and routes behind its scan, or its calls of names."""
 
     LOOK = "look"
     CALLS = "calls"
-    ROUTES = "routes"
 
 
 def look(path: str, data: bytes, tags: Sequence[str]) -> dict[str, Any]:
     """The scan of a file; where it can hold SQL, its facts and routes too."""
     seen = scan(data)
-    found: dict[str, Any] = {"scan": seen.to_json()}
+    found: dict[str, Any] = {"scan": to_json(Scan, seen)}
     if seen.sql:
         parsed = extract(path, data)
         if isinstance(parsed, str):
-            return {**found, "facts": FileFacts(problem=parsed).to_json()}
-        found |= {"facts": parsed.facts(tags).to_json(), **routes(parsed)}
+            return {**found, "facts": to_json(FileFacts, FileFacts(problem=parsed))}
+        found |= {"facts": to_json(FileFacts, parsed.facts(tags)), **routes(parsed)}
         likely = sorted(parsed.likely_names() | parsed.handed())
-        found["likely"] = {"names": likely, **calls(parsed, frozenset(likely))}
+        found["likely"] = {"names": likely, "named": calls(parsed, frozenset(likely))}
     return found
 
 
 def routes(found: Extraction) -> dict[str, Any]:
     """The routes, functions and routers of a parsed file."""
     return {
-        "parts": [part.to_json() for part in parts_of(found.walked)],
-        "routers": routers_of(found.walked).to_json(),
+        "parts": to_json(Parts, parts_of(found.walked)),
+        "routers": to_json(FileRouters, routers_of(found.walked)),
     }
 
 
-def calls(found: Extraction, names: Collection[str]) -> dict[str, Any]:
+def calls(found: Extraction, names: Collection[str]) -> Any:
     """The calls of functions with one of these names in a parsed file, and these as values."""
-    called, used = found.calls(names)
-    return {"calls": [call.to_json() for call in called], "uses": [use.to_json() for use in used]}
+    return to_json(Named, found.calls(names))
 
 
 def job(kind: Kind, path: str, given: Sequence[str], data: bytes) -> bytes:
@@ -70,10 +69,7 @@ def answer(asked: bytes) -> bytes:
         found = look(path, data, given)
     else:
         parsed = extract(path, data)
-        if isinstance(parsed, str):
-            found = {}
-        else:
-            found = calls(parsed, given) if kind == Kind.CALLS else routes(parsed)
+        found = to_json(Named, ((), ())) if isinstance(parsed, str) else calls(parsed, given)
     return json.dumps(found, separators=(",", ":")).encode()
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from d1_preflight.code.climbing import Ends, Value, step
-from d1_preflight.code.declarations import is_declared, plain, text_of
+from d1_preflight.code.declarations import bound_name, is_declared, plain, text_of
 from d1_preflight.code.expression import Expression, Import, Member
 from d1_preflight.code.facts import Call, Use
 from d1_preflight.code.plain_types import is_plain_field, type_of
@@ -99,9 +99,7 @@ class Handing:
         taken = value.taking(text_of(key if key is not None else local or part))
         if taken is None or local is None:
             return
-        if local.type == "assignment_pattern":
-            local = local.child_by_field_name("left") or local
-        self.keep(local, taken)
+        self.keep(bound_name(local), taken)
 
     def _alias(self, node: "Node", value: Value) -> None:
         name = text_of(node)
@@ -160,10 +158,8 @@ class Handing:
             self._begin_member(name, around)
         elif around.type == "pair_pattern" and around.parent is not None:
             local = around.child_by_field_name("value")
-            if local is not None and local.type == "assignment_pattern":
-                local = local.child_by_field_name("left")
             if local is not None:
-                self._begin_part(name, around.parent, local)
+                self._begin_part(name, around.parent, bound_name(local))
 
     def _begin_name(self, name: str, node: "Node") -> None:
         if is_declared(node) or _is_called(node):

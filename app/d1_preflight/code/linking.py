@@ -145,41 +145,23 @@ class Linker:
             return self._resolve(one, path, bound, depth + 1)
 
         match found:
-            case Text() | Hole() | Function() | Bound():
-                return found
-            case Join(parts):
-                return join([inner(part) for part in parts])
             case Parameter(function, place, name):
                 id_ = whole_id(path, function)
                 return bound.get((id_, place), Parameter(id_, place, name))
             case Import(specifier, name):
                 target, value = self._imported(specifier, name, path)
                 return self._resolve(value, target, {}, depth + 1) if target else value
-            case Maybe(part):
-                return Maybe(inner(part))
-            case Choice(options):
-                return choice([inner(option) for option in options])
-            case Items(items):
-                return Items(tuple(map(inner, items)))
             case Fields(keys, values):
                 return Fields(keys, tuple(map(inner, values)))
-            case Joined(items, separator):
-                return _joined(inner(items), separator)
-            case Each(items):
-                return _any_of(inner(items))
             case Mapped(items):
                 return self._mapped(found, inner(items), path, bound, depth)
+            case Member(Import(specifier, "*"), name):
+                return inner(Import(specifier, name))
             case Member(of, name):
-                return self._member(of, name, path, bound, depth)
+                return member(inner(of), name)
             case Result(function_, arguments):
                 return self._result(function_, tuple(map(inner, arguments)), path, depth)
-
-    def _member(
-        self, of: Expression, name: str, path: str, bound: Bindings, depth: int
-    ) -> Expression:
-        if isinstance(of, Import) and of.name == "*":
-            return self._resolve(Import(of.specifier, name), path, bound, depth + 1)
-        return member(self._resolve(of, path, bound, depth + 1), name)
+        return _of_parts(found, inner)
 
     def _mapped(
         self, found: Mapped, items: Expression, path: str, bound: Bindings, depth: int
@@ -248,6 +230,12 @@ def without_parameters(found: Expression, function: str) -> Expression:
             return Hole(name) if id_ == function else found
         case Member(of, name):
             return Hole(name) if inner(of) != of else found
+    return _of_parts(found, inner)
+
+
+def _of_parts(found: Expression, inner: Callable[[Expression], Expression]) -> Expression:
+    """A text or a list of what its parts become; anything else as it is."""
+    match found:
         case Join(parts):
             return join([inner(part) for part in parts])
         case Choice(options):

@@ -11,10 +11,9 @@ from d1_preflight.code.linking import Linker
 from d1_preflight.code.readings import LEFT_OUT, Means, Readings
 from d1_preflight.code.routers import RouterPaths
 from d1_preflight.code.routes import Place, routes_to
-from d1_preflight.code.scope import Scope
 from d1_preflight.code.scripts import is_source
-from d1_preflight.code.source import Cache, SourceTree
-from d1_preflight.code.wrapper_names import Renamed
+from d1_preflight.code.source import Cache, Scope, SourceTree
+from d1_preflight.code.wrapper_names import Renamed, WrapperNames
 from d1_preflight.code.wrappers import Query, Wrappers
 
 _MOST_FILES = 20_000
@@ -22,11 +21,6 @@ _ROUNDS = 16
 
 
 Routes = Callable[[Iterable[Place]], tuple[str, ...]]
-
-
-def _no_routes(places: Iterable[Place]) -> tuple[str, ...]:
-    del places
-    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +36,7 @@ class ProjectCode:
     orms: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     left_out: int = 0
-    routes: Routes = field(default=_no_routes, compare=False)
+    routes: Routes = field(default=lambda _places: (), compare=False)
 
 
 def read_code(
@@ -61,22 +55,21 @@ class _Reading:
         self._files = files
         self._reached: dict[str, frozenset[str]] = {}
         self._notes: list[str] = list(tree.notes)
-        self._linked = Linked(ground_of(tree, files.grounds), tree.blobs)
+        self._linked = Linked(ground_of(tree, files.means.grounds), tree.blobs)
         self._specifiers = self._linked.ground.specifiers
 
     def code(self) -> ProjectCode:
         paths = self._reachable()
         files = self._files
         linker = Linker(files, self._specifiers.find, files.text, files.returned)
-        wrappers = Wrappers(
-            linker, self._linked, self._scope.wrappers, self._imports, self._renames(paths)
-        )
+        names = WrapperNames(linker, self._imports, self._renames(paths))
+        wrappers = Wrappers(linker, self._linked, self._scope.wrappers, names)
         for path in paths:
             if files.scans[path].sql:
                 wrappers.add_sinks(path, files[path].sinks)
         for _ in range(_ROUNDS):
-            names, own = wrappers.names(), wrappers.own()
-            wrappers.add_named(names, files.named(paths, names, own) if names or own else {})
+            wanted, own = wrappers.names(), wrappers.own()
+            wrappers.add_named(wanted, files.named(paths, wanted, own) if wanted or own else {})
             if wrappers.is_done:
                 break
         orms = Counter(name for path in paths for name in files.scans[path].orms)

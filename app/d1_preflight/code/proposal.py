@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from d1_preflight.code.verdict import BrokenQuery, Verdict
 from d1_preflight.core.checklist.answers import Order
-from d1_preflight.core.format import plural
+from d1_preflight.core.format import first, plural
 
 _SHOWN = 8
 
@@ -63,5 +63,4 @@ def _queries(found: Sequence[BrokenQuery]) -> str:
 
 def _places(found: Sequence[BrokenQuery]) -> str:
     places = list(dict.fromkeys(f"{query.path}:{query.line}" for query in found))
-    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
-    return ", ".join(places[:_SHOWN]) + more
+    return first(places, _SHOWN)

@@ -12,13 +12,14 @@ from hashlib import sha256
 from typing import Any
 
 from d1_preflight.code import file_job
-from d1_preflight.code.expression import Expression, dump, load
+from d1_preflight.code.expression import Expression
 from d1_preflight.code.extraction import Extraction, extract
-from d1_preflight.code.facts import Call, FileFacts, Named, Use
+from d1_preflight.code.facts import FileFacts, Named
 from d1_preflight.code.file_job import Kind
+from d1_preflight.code.kept import from_json, to_json
 from d1_preflight.code.linked import Ground
 from d1_preflight.code.routers import FileRouters
-from d1_preflight.code.routes import Part
+from d1_preflight.code.routes import Part, Parts
 from d1_preflight.code.scan import Scan, scan
 from d1_preflight.code.scripts import MOST_BYTES, is_source
 from d1_preflight.code.source import MANY, Beside, Cache, SourceTree
@@ -29,6 +30,7 @@ _SOME = 25
 
 _NOTHING: Mapping[str, Sequence[str]] = {}
 
+_Returned = Expression | None
 Parsed = dict[tuple[str, str], Extraction | str]
 """The parsed files of several trees, by path and blob."""
 
@@ -62,14 +64,11 @@ class Readings(Mapping[str, FileFacts]):
         self, tree: SourceTree, cache: Cache, wrappers: Sequence[str], means: Means
     ) -> None:
         self.scans: dict[str, Scan] = {}
-        self.grounds = means.grounds
         self._tree = tree
         self._cache = cache
         self._wrappers = ",".join(wrappers)
         self._tags = [name.rpartition(".")[2] for name in wrappers]
-        self._is_late, self._parsed, self._beside = means.is_late, means.parsed, means.beside
-        self._known, self._likely = means.known, means.likely
-        self._scanned, self._called = means.scanned, means.called
+        self.means = means
         self._facts: dict[str, FileFacts | None] = {}
         self._bytes: dict[str, bytes] = {}
         self._parts: dict[str, tuple[Part, ...]] = {}
@@ -113,18 +112,18 @@ class Readings(Mapping[str, FileFacts]):
             if path in self.scans:
                 continue
             if path in self._bytes:
-                self._take_scan(path, scan(self._bytes[path]).to_json())
+                self._take_scan(path, to_json(Scan, scan(self._bytes[path])))
             else:
                 why = f"could not be read, or is larger than {MOST_BYTES:,} bytes"
                 self.scans[path] = Scan(problem=f"{why}: {LEFT_OUT}")
 
     def _known_scan(self, blob: str) -> Scan | None:
-        if blob not in self._scanned:
+        if blob not in self.means.scanned:
             kept = self._cache.get(f"scan:{blob}")
             if kept is None:
                 return None
-            self._scanned[blob] = Scan.from_json(kept)
-        return self._scanned[blob]
+            self.means.scanned[blob] = from_json(Scan, kept)
+        return self.means.scanned[blob]
 
     def problem(self, path: str) -> str:
         """Why a file, or a part of it, was not read; "" where it was."""
@@ -144,28 +143,24 @@ class Readings(Mapping[str, FileFacts]):
             here = (names & seen.called) | (names & seen.handed) | own.get(path, frozenset())
             if here:
                 given[path] = sorted(here)
-        wanted = [*given]
-        keys = {path: f"{self._key('calls', path)}:{_digest(given[path])}" for path in wanted}
-        fresh = [path for path in wanted if keys[path] not in self._called]
+        called = self.means.called
+        keys = {p: f"{self._key('calls', p)}:{_digest(given[p])}" for p in given}
+        fresh = [path for path in given if keys[path] not in called]
         for path in fresh:
             self._take_likely(path, given[path], keys[path])
         unread = [path for path in fresh if self._cache.get(keys[path]) is None]
         for path, found in self._ask_beside(Kind.CALLS, unread, given).items():
-            self._cache.put(keys[path], _as_kept(found))
+            self._cache.put(keys[path], found)
         for path in fresh:
             kept = self._cache.get(keys[path])
             if kept is None:
                 extraction = self._extraction(path)
                 if isinstance(extraction, str):
                     continue
-                kept = _as_kept(file_job.calls(extraction, given[path]))
+                kept = file_job.calls(extraction, given[path])
                 self._cache.put(keys[path], kept)
-            calls, uses = kept
-            self._called[keys[path]] = (
-                tuple(map(Call.from_json, calls)),
-                tuple(map(Use.from_json, uses)),
-            )
-        return {path: self._called[keys[path]] for path in wanted if keys[path] in self._called}
+            called[keys[path]] = from_json(Named, kept)
+        return {path: called[keys[path]] for path in given if keys[path] in called}
 
     def returned(self, path: str, function: str) -> Expression | None:
         """What a function of a file returns; None where that is no text."""
@@ -175,23 +170,22 @@ class Readings(Mapping[str, FileFacts]):
             extraction = self._extraction(path)
             if isinstance(extraction, str):
                 return None
-            found = extraction.returned(function)
-            kept = [dump(found)] if found is not None else []
+            kept = [to_json(_Returned, extraction.returned(function))]
             self._cache.put(key, kept)
-        return load(kept[0]) if kept else None
+        found: Expression | None = from_json(_Returned, kept[0])
+        return found
 
     def parts(self, path: str) -> tuple[Part, ...]:
         """The routes and functions of a file."""
         if path not in self._parts:
-            raw = self._routes(path).get("parts", ())
-            self._parts[path] = tuple(map(Part.from_json, raw))
+            self._parts[path] = from_json(Parts, self._routes(path).get("parts", ()))
         return self._parts[path]
 
     def routers(self, path: str) -> FileRouters:
         """The routers of a file."""
         if path not in self._routers:
             raw = self._routes(path).get("routers")
-            self._routers[path] = FileRouters.from_json(raw) if raw else FileRouters()
+            self._routers[path] = from_json(FileRouters, raw) if raw else FileRouters()
         return self._routers[path]
 
     def text(self, path: str) -> str:
@@ -213,30 +207,30 @@ class Readings(Mapping[str, FileFacts]):
         if path not in self._tree.blobs or not is_source(path):
             return None
         key = self._facts_key(path)
-        if key not in self._known:
+        if key not in self.means.known:
             kept = self._cache.get(key)
             if kept is None:
                 return self._new_facts(path, key)
-            self._known[key] = FileFacts.from_json(kept)
-        return self._known[key]
+            self.means.known[key] = from_json(FileFacts, kept)
+        return self.means.known[key]
 
     def _new_facts(self, path: str, key: str) -> FileFacts:
         found = self._extraction(path)
         if isinstance(found, str):
             return FileFacts(problem=found)
-        self._known[key] = found.facts(self._tags)
-        self._cache.put(key, self._known[key].to_json())
-        return self._known[key]
+        self.means.known[key] = found.facts(self._tags)
+        self._cache.put(key, to_json(FileFacts, self.means.known[key]))
+        return self.means.known[key]
 
     def _extraction(self, path: str) -> Extraction | str:
         key = (path, self._tree.blobs[path])
-        if key not in self._parsed:
+        if key not in self.means.parsed:
             data = self._data(path)
-            if data is None or self._is_late():
+            if data is None or self.means.is_late():
                 reason = "is unreadable" if data is None else "was not reached in time"
                 return f"{reason}: {LEFT_OUT}"
-            self._parsed[key] = extract(path, data)
-        return self._parsed[key]
+            self.means.parsed[key] = extract(path, data)
+        return self.means.parsed[key]
 
     def _data(self, path: str) -> bytes | None:
         if path not in self._bytes:
@@ -250,14 +244,14 @@ class Readings(Mapping[str, FileFacts]):
         return f"{self._key('facts', path)}:{self._wrappers}"
 
     def _take_scan(self, path: str, raw: list[Any]) -> None:
-        self.scans[path] = Scan.from_json(raw)
+        self.scans[path] = from_json(Scan, raw)
         self._cache.put(f"scan:{self._tree.blobs[path]}", raw)
 
     def _ask_beside(
         self, kind: Kind, paths: Sequence[str], given: Mapping[str, Sequence[str]] = _NOTHING
-    ) -> dict[str, Mapping[str, Any]]:
+    ) -> dict[str, Any]:
         """What processes beside this one read; nothing where there are none, or too few files."""
-        beside = self._beside
+        beside = self.means.beside
         if beside is None or len(paths) < (_SOME if beside.is_running else MANY):
             return {}
         sent = [path for path in paths if self._data(path) is not None]
@@ -265,11 +259,11 @@ class Readings(Mapping[str, FileFacts]):
             file_job.job(kind, path, given.get(path, self._tags), self._bytes[path])
             for path in sent
         )
-        answers: dict[str, Mapping[str, Any]] = {}
-        for number, answer in beside.answers(jobs, self._is_late):
+        answers: dict[str, Any] = {}
+        for number, answer in beside.answers(jobs, self.means.is_late):
             path = sent[number]
             if answer is None:
-                self._parsed[path, self._tree.blobs[path]] = f"ended its reader: {LEFT_OUT}"
+                self.means.parsed[path, self._tree.blobs[path]] = f"ended its reader: {LEFT_OUT}"
             else:
                 answers[path] = json.loads(answer)
                 if kind is Kind.LOOK:
@@ -278,20 +272,19 @@ class Readings(Mapping[str, FileFacts]):
 
     def _take_likely(self, path: str, names: Sequence[str], key: str) -> None:
         """Keep the calls of these names that came with the first look, where all of them did."""
-        found = self._likely.get(self._key("likely", path))
+        found = self.means.likely.get(self._key("likely", path))
         if found is not None and {*names} <= {*found["names"]}:
-            self._cache.put(
-                key, [[one for one in found[kind] if one[0] in names] for kind in ("calls", "uses")]
-            )
+            meant = [[one for one in listed if one[0] in names] for listed in found["named"]]
+            self._cache.put(key, meant)
 
     def _take_look(self, path: str, found: Mapping[str, Any]) -> None:
         self._take_scan(path, found["scan"])
-        facts = FileFacts.from_json(found["facts"]) if "facts" in found else None
+        facts = from_json(FileFacts, found["facts"]) if "facts" in found else None
         if facts is not None:
             self._facts[path] = facts
         if facts is not None and "parts" in found:
-            self._known[self._facts_key(path)] = facts
-            self._likely[self._key("likely", path)] = found["likely"]
+            self.means.known[self._facts_key(path)] = facts
+            self.means.likely[self._key("likely", path)] = found["likely"]
             self._cache.put(self._facts_key(path), found["facts"])
             routes = {"parts": found["parts"], "routers": found["routers"]}
             self._cache.put(self._key("routes", path), routes)
@@ -299,8 +292,3 @@ class Readings(Mapping[str, FileFacts]):
 
 def _digest(names: Sequence[str]) -> str:
     return sha256("\0".join(names).encode()).hexdigest()[:16]
-
-
-def _as_kept(found: Mapping[str, Any]) -> list[Any]:
-    """Calls and uses as the cache keeps them."""
-    return [found.get("calls", []), found.get("uses", [])]

@@ -1,10 +1,10 @@
 """The paths below which routers answer: Hono's `route` and `basePath`, express' `use`, itty's."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from d1_preflight.code.declarations import plain, text_of
+from d1_preflight.code.declarations import arguments_of, field_text, plain, text_of
 from d1_preflight.code.expression import Import
 from d1_preflight.lazy_dataclass import dataclass
 
@@ -27,18 +27,6 @@ class Mount:
     name: str
     imported: Import | None = None
 
-    def to_json(self) -> list[Any]:
-        """As JSON holds it."""
-        brought = self.imported
-        names = [brought.specifier, brought.name] if brought is not None else []
-        return [self.router, self.path, self.name, *names]
-
-    @classmethod
-    def from_json(cls, raw: Sequence[Any]) -> "Mount":
-        """Read it again; raises TypeError or ValueError where it is none."""
-        router, path, name, *brought = map(str, raw)
-        return cls(router, path, name, Import(*brought) if brought else None)
-
 
 @dataclass(frozen=True, slots=True)
 class FileRouters:
@@ -52,23 +40,6 @@ class FileRouters:
     mounts: tuple[Mount, ...] = ()
     exported: Mapping[str, str] = field(default_factory=dict)
     made: Mapping[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> list[Any]:
-        """As JSON holds them."""
-        bases = {name: list(base) for name, base in self.bases.items()}
-        mounts = [mount.to_json() for mount in self.mounts]
-        return [bases, mounts, dict(self.exported), dict(self.made)]
-
-    @classmethod
-    def from_json(cls, raw: Sequence[Any]) -> "FileRouters":
-        """Read them again; raises TypeError or ValueError where they are none."""
-        bases, mounts, exported, made = raw
-        return cls(
-            {name: (str(base), str(of)) for name, (base, of) in bases.items()},
-            tuple(map(Mount.from_json, mounts)),
-            dict(exported),
-            dict(made),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +119,6 @@ def router_of(call: "Node") -> str:
     return text_of(node) if node is not None and node.type == "identifier" else ""
 
 
-def arguments_of(call: "Node") -> "list[Node]":
-    """What a call is given."""
-    given = call.child_by_field_name("arguments")
-    children = given.named_children if given is not None else []
-    return [child for child in children if child.type != "comment"]
-
-
 def literal_of(node: "Node") -> str:
     """The text of a string or of a template without holes; "" for anything else."""
     if node.type not in ("string", "template_string"):
@@ -165,10 +129,8 @@ def literal_of(node: "Node") -> str:
 def method_of(call: "Node") -> str:
     """The name of the method that is called; "" for a plain function."""
     function = call.child_by_field_name("function")
-    if function is None or function.type != "member_expression":
-        return ""
-    named = function.child_by_field_name("property")
-    return text_of(named) if named is not None else ""
+    is_method = function is not None and function.type == "member_expression"
+    return field_text(function, "property") if is_method else ""
 
 
 def _mounted(call: "Node", scope: "Scope") -> Iterator[Mount]:

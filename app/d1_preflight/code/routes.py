@@ -6,13 +6,13 @@ They are proposals for what to call after a migration: a name that two functions
 a route too many, and a route that is made another way is not found.
 """
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from d1_preflight.code.declarations import text_of
-from d1_preflight.code.path_branches import branches_of
-from d1_preflight.code.routers import arguments_of, joined, literal_of, method_of, router_of
+from d1_preflight.code.declarations import arguments_of, text_of
+from d1_preflight.code.routers import joined, literal_of, method_of, router_of
 from d1_preflight.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -25,8 +25,18 @@ Prefixes = Callable[[str, str], Iterable[str]]
 """Below which paths a router of a file answers."""
 _Named = tuple[str, str]  # a file, and a function in it
 _METHODS = frozenset({"get", "post", "put", "patch", "delete", "all", "head", "options"})
+_NAMES = ("identifier", "member_expression")
 _DEPTH = 5
 _MOST = 50
+_LONGEST = 1000
+_PATH = r"(?:\bpathname|\bpath)\)?"
+_TEXT = r"""["'`](/[^"'`$]*)["'`]"""
+_EQUAL = re.compile(rf"{_PATH}\s*===?\s*{_TEXT}|{_TEXT}\s*===?\s*[\w$.]*{_PATH}")
+_BELOW = re.compile(rf"(?<!!){_PATH}\.startsWith\(\s*{_TEXT}\s*\)")
+_NEGATED = re.compile(r"!\s*[\w$.]*$")
+_METHOD = re.compile(r"""\bmethod\s*===?\s*["']([A-Za-z]+)["']""")
+_BY_PATH = re.compile(rf"{_PATH}(?:\}}`|\b)")
+_WITH_METHOD = re.compile(r"([A-Z]+)\s*:?\s*(/.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +57,9 @@ class Part:
         """Whether a line lies in it."""
         return self.first <= line <= self.last
 
-    def to_json(self) -> list[Any]:
-        """As JSON holds it."""
-        calls = sorted(self.calls)
-        return [self.name, self.first, self.last, calls, self.route, self.router]
 
-    @classmethod
-    def from_json(cls, raw: Sequence[Any]) -> "Part":
-        """Read it again; raises TypeError or ValueError where it is none."""
-        name, first, last, calls, route, router = raw
-        return cls(str(name), int(first), int(last), frozenset(calls), str(route), str(router))
+Parts = tuple[Part, ...]
+"""The routes and the named functions of a file, the innermost last."""
 
 
 def parts_of(walked: "Walked") -> tuple[Part, ...]:
@@ -143,7 +146,7 @@ def _routes(calls: "Sequence[tuple[Node, str]]", called: _Called) -> Iterator[Pa
         if not path.startswith("/"):
             continue
         first, last = arguments[0].start_point[0] + 1, node.end_point[0] + 1
-        handed = {text_of(a).rpartition(".")[2] for a in arguments[1:] if _is_name(a)}
+        handed = {text_of(a).rpartition(".")[2] for a in arguments[1:] if a.type in _NAMES}
         names = called.within(first, last) | handed
         shown = f"{'ANY' if method == 'all' else method.upper()} {path}"
         yield Part(shown, first, last, names, shown, router_of(node))
@@ -151,7 +154,7 @@ def _routes(calls: "Sequence[tuple[Node, str]]", called: _Called) -> Iterator[Pa
 
 def _branches(walked: "Walked", called: _Called) -> Iterator[Part]:
     for node in walked.branches:
-        for route, first, last in branches_of(node):
+        for route, first, last in _routes_of(node):
             yield Part(route, first, last, called.within(first, last), route)
 
 
@@ -169,5 +172,55 @@ def _named_calls(walked: "Walked") -> Iterator[tuple["Node", str]]:
             yield call.node, call.name
 
 
-def _is_name(node: "Node") -> bool:
-    return node.type in ("identifier", "member_expression")
+def _routes_of(node: "Node") -> Iterator[tuple[str, int, int]]:
+    """The routes of one `if` or `switch` of a Worker without a router, and their lines."""
+    if node.type == "if_statement":
+        condition, then = (node.child_by_field_name(n) for n in ("condition", "consequence"))
+        if condition is not None and then is not None:
+            for route in _conditions(text_of(condition)):
+                yield route, condition.start_point[0] + 1, then.end_point[0] + 1
+    else:
+        yield from _cases(node)
+
+
+def _cases(node: "Node") -> Iterator[tuple[str, int, int]]:
+    value, body = node.child_by_field_name("value"), node.child_by_field_name("body")
+    if value is None or body is None:
+        return
+    chosen = text_of(value)[:_LONGEST]
+    waiting: list[str] = []
+    for case in body.named_children:
+        if case.type not in ("switch_case", "switch_default"):
+            continue
+        first, last = case.start_point[0] + 1, case.end_point[0] + 1
+        waiting += _case(case, chosen)
+        if case.child_by_field_name("body") is not None:  # else the next one's is done
+            yield from ((route, first, last) for route in waiting)
+            waiting = []
+
+
+def _case(case: "Node", chosen: str) -> Iterator[str]:
+    value = case.child_by_field_name("value")
+    if value is None:
+        return
+    if chosen.strip("() ") == "true":
+        yield from _conditions(text_of(value))
+    elif _BY_PATH.search(chosen):
+        literal = literal_of(value)
+        named = _WITH_METHOD.fullmatch(literal)
+        if named:
+            yield f"{named[1]} {named[2]}"
+        elif literal.startswith("/"):
+            yield f"ANY {literal}"
+
+
+def _conditions(text: str) -> Iterator[str]:
+    """The routes that a condition lets in; one that is negated lets in all others."""
+    if len(text) > _LONGEST:
+        return
+    methods = _METHOD.findall(text) or ["ANY"]
+    paths = [one or other for one, other in _EQUAL.findall(text)]
+    below = (f for f in _BELOW.finditer(text) if not _NEGATED.search(text[: f.start()]))
+    paths += [f"{found[1].rstrip('/')}/*" for found in below]
+    for path in dict.fromkeys(paths):
+        yield from (f"{method.upper()} {path}" for method in dict.fromkeys(methods))

@@ -4,7 +4,6 @@ Most files of a project hold none; they are not parsed.
 """
 
 import re
-from typing import Any
 
 from d1_preflight.code.imports import Rename, renames, specifiers, takes_whole_folder
 from d1_preflight.code.scripts import MOST_BYTES, is_minified
@@ -62,21 +61,6 @@ class Scan:
         """The libraries it imports that make SQL out of sight."""
         found = _ORM.findall("\n".join(self.imports))
         return tuple(dict.fromkeys(_ORMS.get(name, "Prisma") for name in found))
-
-    def to_json(self) -> list[Any]:
-        """As JSON holds it."""
-        called = sorted(self.called)
-        renames = [list(one) for one in self.renames]
-        head = [list(self.imports), called, self.sql, self.whole_folder, self.problem]
-        return [*head, renames, sorted(self.handed)]
-
-    @classmethod
-    def from_json(cls, raw: Any) -> "Scan":
-        """Read it again; raises TypeError or ValueError where it is none."""
-        imports, called, sql, whole, problem, renames, handed_ = raw
-        read = tuple((str(name), str(local), str(of)) for name, local, of in renames)
-        head = (tuple(imports), frozenset(called), bool(sql), bool(whole), str(problem))
-        return cls(*head, read, frozenset(handed_))
 
 
 def scan(data: bytes) -> Scan:

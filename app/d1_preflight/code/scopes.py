@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from d1_preflight.code.declarations import (
+    field_text,
     parameters,
     pattern_fields,
     pattern_names,
@@ -121,8 +122,7 @@ class Call:
         self.kind = self.called.type
         self.name = ""
         if self.kind == "member_expression":
-            named = self.called.child_by_field_name("property")
-            self.name = text_of(named) if named is not None else ""
+            self.name = field_text(self.called, "property")
         elif self.kind == "subscript_expression":
             self.name = string_of(self.called.child_by_field_name("index"))
         elif self.kind in _CALLED_BY_NAME:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from d1_preflight.code.declarations import FUNCTIONS, plain, text_of
+from d1_preflight.code.declarations import FUNCTIONS, field_text, items_of, plain, text_of
 from d1_preflight.code.expression import (
     EMPTY,
     Choice,
@@ -35,7 +35,7 @@ _UNICODE = re.compile(r"\\(?:u\{([0-9a-fA-F]+)\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]
 
 
 class Reads(Protocol):
-    """What the shapes need of the reader of a file."""
+    """What shapes and calls need of the reader of a file."""
 
     def read(self, node: "Node | None", scope: Scope) -> Expression:
         """What an expression can be."""
@@ -48,6 +48,18 @@ class Reads(Protocol):
 
     def own_field(self, name: str, of: str, scope: Scope) -> Expression | None:
         """The first value of a class's field; `of` is the class's name, or `this`."""
+
+    def template(self, node: "Node", scope: Scope) -> Expression:
+        """A template."""
+
+    def function_of(self, node: "Node", scope: Scope) -> Expression | None:
+        """What is called."""
+
+    def own_method(self, called: "Node") -> Expression | None:
+        """The method of this class that is called."""
+
+    def mapped(self, items: Expression, function: "Node | None") -> Expression:
+        """A list whose items a function makes."""
 
 
 def _string(_reader: Reads, node: "Node", _scope: Scope) -> Expression:
@@ -66,8 +78,7 @@ def _binary(reader: Reads, node: "Node", scope: Scope) -> Expression:
     chain: list[Node | None] = []
     sign, at = "", plain(node)
     while at is not None and at.type == "binary_expression":  # a + b + c leans to the left
-        operator = at.child_by_field_name("operator")
-        here = text_of(operator) if operator is not None else ""
+        here = field_text(at, "operator")
         if sign and here != sign:
             break
         sign = here
@@ -88,11 +99,11 @@ def _ternary(reader: Reads, node: "Node", scope: Scope) -> Expression:
 
 def _array(reader: Reads, node: "Node", scope: Scope) -> Expression:
     items: list[Expression] = []
-    for child in node.named_children:
+    for child in items_of(node):
         if child.type == "spread_element":
             inner = reader.read(next(iter(child.named_children), None), scope)
             items += inner.items if isinstance(inner, Items) else _spread(inner)
-        elif child.type != "comment":
+        else:
             found = reader.read(child, scope)
             is_conditional = isinstance(found, Choice) and EMPTY in found.options
             items.append(Maybe(found) if is_conditional else found)
@@ -104,10 +115,7 @@ def _object(reader: Reads, node: "Node", scope: Scope) -> Expression:
     for child in node.named_children:
         key = child.child_by_field_name("key")
         if child.type == "pair" and key is not None:
-            value = plain(child.child_by_field_name("value"))
-            name = text_of(key).strip("'\"`")
-            is_function = value is not None and value.type in FUNCTIONS
-            found[name] = reader.function(value) if is_function else reader.read(value, scope)
+            found[text_of(key).strip("'\"`")] = _value(reader, child, scope)
         elif child.type == "shorthand_property_identifier":
             found[text_of(child)] = reader.name(child, scope)
         elif child.type == "method_definition":
@@ -116,6 +124,13 @@ def _object(reader: Reads, node: "Node", scope: Scope) -> Expression:
             inner = reader.read(next(iter(child.named_children), None), scope)
             found |= zip(inner.keys, inner.values, strict=True) if isinstance(inner, Fields) else ()
     return Fields(tuple(found), tuple(found.values()))
+
+
+def _value(reader: Reads, node: "Node", scope: Scope) -> Expression:
+    """The value of a pair or of a field."""
+    value = plain(node.child_by_field_name("value"))
+    is_function = value is not None and value.type in FUNCTIONS
+    return reader.function(value) if is_function else reader.read(value, scope)
 
 
 def _method(reader: Reads, node: "Node") -> dict[str, Expression]:
@@ -135,11 +150,8 @@ def _class(reader: Reads, node: "Node", scope: Scope) -> Expression:
             found |= _method(reader, child)
         else:
             name = child.child_by_field_name("name") or child.child_by_field_name("property")
-            value = plain(child.child_by_field_name("value"))
-            if name is not None and value is not None:
-                is_function = value.type in FUNCTIONS
-                read = reader.function(value) if is_function else reader.read(value, scope)
-                found[text_of(name)] = read
+            if name is not None and child.child_by_field_name("value") is not None:
+                found[text_of(name)] = _value(reader, child, scope)
     return Fields(tuple(found), tuple(found.values())) if found else hole(node)
 
 

@@ -3,11 +3,41 @@
 Who reads them (a working tree, a revision) is no part of it; adapters have this shape.
 """
 
+import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from d1_preflight.core.project.migrations_pattern import Glob
+from d1_preflight.lazy_dataclass import dataclass
+
 MANY = 150
 """From how many files on it is worth to start processes that read them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where one Worker's code lies, as configuration and settings say it.
+
+    `folder` is the project's, `main` the Worker's entry; both are relative to the tree's root.
+    """
+
+    folder: str = ""
+    main: str = ""
+    roots: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    wrappers: tuple[str, ...] = ()
+
+    def excludes(self, path: str) -> bool:
+        """Whether the settings leave a file out; patterns count from the project's folder."""
+        if not self.exclude:
+            return False
+        below = posixpath.relpath(path, self.folder or ".")
+        return any(
+            below == pattern.rstrip("/")
+            or below.startswith(f"{pattern.rstrip('/')}/")
+            or Glob.parse(pattern).matches(below)
+            for pattern in self.exclude
+        )
 
 
 class SourceTree(Protocol):

@@ -50,7 +50,8 @@ def _imported(data: bytes) -> Iterator[bytes]:
     for others, listed in _CLAUSE.findall(data):
         seen.update(_NAME.findall(others))
         seen.update(_NAME.findall(_ALIASED.sub(b"", listed)))
-    for match in _REQUIRED.finditer(data) if _may_require(data) else ():
+    may_require = b"import(" in data or b"require(" in data
+    for match in _REQUIRED.finditer(data) if may_require else ():
         seen.update(_kept_in(data[max(0, match.start() - _LONGEST) : match.start()].rstrip()))
     yield from seen - {b"type", b"as"}
 
@@ -62,10 +63,6 @@ def _kept_in(before: bytes) -> Iterator[bytes]:
         yield from _NAME.findall(_ALIASED.sub(b"", listed))
     else:
         yield from _LAST.findall(before[-_LONGEST_NAME:])
-
-
-def _may_require(data: bytes) -> bool:
-    return b"import(" in data or b"require(" in data
 
 
 def _count(data: bytes, name: bytes, most: int) -> int:

@@ -3,11 +3,10 @@
 Values only, so that a step, a record and every format read the same.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any
 
 from d1_preflight.core.checklist.answers import Order
 from d1_preflight.core.format import plural
@@ -153,6 +152,9 @@ class Verdict:
         return found
 
 
+_MASKS = {TokenKind.STRING: "'…'", TokenKind.COMMENT: " "}
+
+
 @lru_cache(maxsize=8192)
 def masked(text: str) -> str:
     """A text of SQL with every literal as `…`: what a record may keep."""
@@ -160,56 +162,7 @@ def masked(text: str) -> str:
     end = 0
     for token in all_tokens(text):
         is_literal = token.kind in (TokenKind.STRING, TokenKind.NUMBER, TokenKind.COMMENT)
-        parts += [text[end : token.start], _mask(token.kind) if is_literal else token.text]
+        mask = _MASKS.get(token.kind, "…")
+        parts += [text[end : token.start], mask if is_literal else token.text]
         end = token.start + len(token.text)
     return "".join((*parts, text[end:]))
-
-
-def _mask(kind: TokenKind) -> str:
-    return {TokenKind.STRING: "'…'", TokenKind.COMMENT: " "}.get(kind, "…")
-
-
-def to_json(value: object) -> Any:
-    """A verdict as JSON holds it."""
-    if isinstance(value, StrEnum):
-        return value.value
-    if isinstance(value, tuple):
-        return [to_json(item) for item in value]
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: to_json(getattr(value, name)) for name in value.__dataclass_fields__}
-    return value
-
-
-def verdict_from_json(raw: Mapping[str, Any]) -> Verdict:
-    """The verdict again; raises KeyError, TypeError or ValueError where it is none."""
-    return Verdict(
-        tuple(raw["migrations"]),
-        _code(raw["deployed"]),
-        _code(raw["new"]),
-        bool(raw["can_harm_unseen"]),
-        tuple(raw["removed"]),
-        tuple(raw["added"]),
-        tuple(raw["problems"]),
-        tuple(raw["routes"]),
-    )
-
-
-def _code(raw: Mapping[str, Any]) -> CodeState:
-    return CodeState(
-        raw["name"],
-        Coverage(**raw["coverage"]),
-        _broken(raw["breaks"]),
-        _broken(raw["breaks_at_home"]),
-        tuple(
-            UnreadQuery(u["path"], u["line"], u["why"], tuple(u["tables"])) for u in raw["unread"]
-        ),
-        raw["orms"],
-        tuple(raw["notes"]),
-        int(raw["left_out"]),
-    )
-
-
-def _broken(raw: Sequence[Mapping[str, Any]]) -> tuple[BrokenQuery, ...]:
-    return tuple(
-        BrokenQuery(b["path"], b["line"], b["query"], b["words"], Harm(b["harm"])) for b in raw
-    )

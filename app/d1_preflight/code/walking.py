@@ -12,6 +12,7 @@ from d1_preflight.code.declarations import (
     FUNCTIONS,
     WRAPPED,
     declared_names,
+    field_text,
     imported_names,
     pattern_fields,
     pattern_names,
@@ -98,12 +99,8 @@ def _found(root: "Node", query: "Query") -> "list[tuple[int, int, Node]]":
     if len(nodes) > _MOST_NODES:
         raise TooLarge
     places = [(node.start_byte, node.end_byte, node) for node in nodes]
-    places.sort(key=_place)
+    places.sort(key=lambda place: (place[0], -place[1]))
     return places
-
-
-def _place(found: "tuple[int, int, Node]") -> tuple[int, int]:
-    return found[0], -found[1]
 
 
 class _Walker:
@@ -328,8 +325,7 @@ def _pair_key(function: "Node") -> str:
         around = around.parent
     if around is None or around.type != "pair":
         return ""
-    key = around.child_by_field_name("key")
-    return text_of(key) if key is not None else ""
+    return field_text(around, "key")
 
 
 def _is_plain_statement(assignment: "Node") -> bool:

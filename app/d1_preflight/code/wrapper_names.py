@@ -94,10 +94,16 @@ class WrapperNames:
 
     def is_method(self, name: str, path: str, wrapper: str) -> bool:
         """Whether a method of this name that a file calls on something can be the wrapper."""
+        return self._may_call(name, path, wrapper, self._reach(wrapper).methods)
+
+    def _may_call(
+        self, name: str, path: str, wrapper: str, methods: Iterable[tuple[str, str]]
+    ) -> bool:
+        """Whether a file knows one that makes a method of this name of the wrapper."""
         home, _, id_ = wrapper.partition("\0")
-        makers = {maker for key, maker in self._reach(wrapper).methods if key == name}
+        makers = [maker for key, maker in methods if key == name]
         if id_ in self._linker.files[home].methods:
-            makers.add(home)
+            makers.append(home)
         return any(maker == path or self._imports(path, maker) for maker in makers)
 
     def _reach(self, wrapper: str) -> _Reach:
@@ -154,10 +160,7 @@ class WrapperNames:
         home, _, id_ = wrapper.partition("\0")
         if use.is_bare and id_ in self._linker.files[home].bound:
             return False
-        makers = [maker for key, maker in methods if key == use.name]
-        if id_ in self._linker.files[home].methods:
-            makers.append(home)
-        return any(maker == path or self._imports(path, maker) for maker in makers)
+        return self._may_call(use.name, path, wrapper, methods)
 
     def _is_hidden(self, use: Use, path: str, wrapper: str) -> bool:
         """Whether what a file exports can not be told to be the wrapper."""

@@ -5,25 +5,24 @@ calls keeps a hole where the parameter stands.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from d1_preflight.code.expression import (
-    Choice,
     Expression,
     Hole,
-    Join,
     Member,
     Parameter,
     Text,
+    begins_like_sql,
+    first_of,
     within,
 )
 from d1_preflight.code.extraction import DIRECT
 from d1_preflight.code.facts import Call, Named, Sink
 from d1_preflight.code.linked import Linked
 from d1_preflight.code.linking import Linker, without_parameters
-from d1_preflight.code.sql_text import begins_like_sql
-from d1_preflight.code.wrapper_names import Renamed, WrapperNames
+from d1_preflight.code.wrapper_names import WrapperNames
 
 _DEPTH = 5
 _MOST_QUERIES = 50_000
@@ -46,19 +45,10 @@ class Query:
 
 
 class Wrappers:
-    """Collects queries; knows which calls it still needs to see.
-
-    `imports` says whether a file imports another: a method is called by name alone, and one of
-    the same name in a file that knows nothing of the wrapper is another's.
-    """
+    """Collects queries; knows which calls it still needs to see."""
 
     def __init__(
-        self,
-        linker: Linker,
-        linked: Linked,
-        named: Sequence[str],
-        imports: Callable[[str, str], bool],
-        renames: Mapping[str, Sequence[Renamed]],
+        self, linker: Linker, linked: Linked, named: Sequence[str], names: WrapperNames
     ) -> None:
         self._linker = linker
         self._linked = linked
@@ -69,7 +59,7 @@ class Wrappers:
         self._held: dict[Query, frozenset[str]] = {}
         self._calls: dict[str, dict[tuple[str, Call], None]] = defaultdict(dict)
         self._known: set[str] = set()
-        self._names = WrapperNames(linker, imports, renames)
+        self._names = names
 
     def add_sinks(self, path: str, sinks: tuple[Sink, ...]) -> None:
         """Take the queries of one file."""
@@ -224,8 +214,5 @@ def _places_of(query: Query, wrapper: str) -> frozenset[int]:
 
 def first_text(sql: Expression) -> str:
     """The text with which a query begins, as far as it is known."""
-    first: Expression | None = sql
-    while isinstance(first, Join | Choice):
-        inner = first.parts if isinstance(first, Join) else first.options
-        first = next((part for part in inner if part != Hole("")), None)
+    first = first_of(sql)
     return first.text if isinstance(first, Text) else ""

@@ -31,22 +31,22 @@ class Surroundings:
     project: "Project | None" = None
     command: "CommandEnvironment | None" = None  # what wrangler would find in its environment
 
+    @property
+    def opened(self) -> "Project":
+        """The project, which must be open at this point."""
+        if self.project is None:
+            raise AssertionError("checked before the project was opened")
+        return self.project
+
+    @property
+    def of_wrangler(self) -> "CommandEnvironment":
+        """What wrangler would find in its environment; read by the newest's rules if not yet."""
+        from d1_preflight.adapters.wrangler.dotenv import read_environment
+
+        return self.command or read_environment(self.start, self.environ)
+
 
 Look = Callable[[Surroundings], Iterator[Check]]
-
-
-def project_of(around: Surroundings) -> "Project":
-    """The project, which must be open at this point."""
-    if around.project is None:
-        raise AssertionError("checked before the project was opened")
-    return around.project
-
-
-def command_of(around: Surroundings) -> "CommandEnvironment":
-    """What wrangler would find in its environment here; read by the newest's rules if not yet."""
-    from d1_preflight.adapters.wrangler.dotenv import read_environment
-
-    return around.command or read_environment(around.start, around.environ)
 
 
 def good(title: str, words: str) -> Check:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight.commands.checks import Check, Look, Surroundings, command_of, failed, good
+from d1_preflight.commands.checks import Check, Look, Surroundings, failed, good
 from d1_preflight.commands.faces import add_project_arguments, named
 from d1_preflight.commands.output import clean, write
 from d1_preflight.commands.project_checks import PROJECT
@@ -158,7 +158,7 @@ def _credentials(around: Surroundings) -> Iterator[Check]:
     """Whether wrangler finds them, and where: their values are never shown."""
     from d1_preflight.core.target.api_place import ACCOUNT_NAMES, first_set, login_variable
 
-    here = command_of(around)
+    here = around.of_wrangler
     found = login_variable(here.variables)
     account = first_set(here.variables, ACCOUNT_NAMES)
     more = f"; {account} is set in {here.source(account)}" if account else ""

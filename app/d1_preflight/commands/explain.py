@@ -61,14 +61,15 @@ def _explained(rule: "CatalogEntry") -> Iterator[str]:
     yield f"severity: {rule.severity.value}{at_risk if rule.rows_at_risk else ''}"
     yield ""
     from d1_preflight.commands.rule_examples import in_general
+    from d1_preflight.lint.text import wrapped
 
-    yield from _wrapped(in_general(rule.id, rule.problem))
+    yield from wrapped(in_general(rule.id, rule.problem), _WIDTH)
     yield ""
     yield "instead:"
     for number, step in enumerate(rule.instead, start=1):
-        yield from _wrapped(in_general(rule.id, step), f"  {number}. ")
+        yield from wrapped(in_general(rule.id, step), _WIDTH, f"  {number}. ")
     yield ""
-    yield from _wrapped(rule.verified_with, "verified: ")
+    yield from wrapped(rule.verified_with, _WIDTH, "verified: ")
     if rule.rows_at_risk:
         yield ""
         yield "to declare an intended loss, write anywhere in the file (the wizard asks again):"
@@ -77,16 +78,3 @@ def _explained(rule: "CatalogEntry") -> Iterator[str]:
         yield ""
         yield "to allow it at one statement, write above it:"
         yield f"  -- preflight: allow {rule.id} — the reason"
-
-
-def _wrapped(text: str, lead: str = "") -> Iterator[str]:
-    import textwrap
-
-    yield from textwrap.wrap(
-        text,
-        _WIDTH,
-        initial_indent=lead,
-        subsequent_indent=" " * len(lead),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

@@ -4,7 +4,7 @@ import argparse
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -306,21 +306,16 @@ def path_root(form: str) -> Path:
     return Path(workspace) if form in ("github", "sarif") and workspace else Path.cwd()
 
 
+def nearby(path: Path) -> Path:
+    """The path as it is written from here, where the file lies below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def full_name(context: "ProjectContext", wanted: str) -> str:
     """The migration that a number, a stem or a name means; UsageError where none or several do."""
+    from d1_preflight.core.project.migration import one_name
+
     return one_name([file.name for file in context.files()], wanted)
-
-
-def one_name(names: Sequence[str], wanted: str) -> str:
-    """The same among these names."""
-    exact = [n for n in names if wanted in (n, n.removesuffix(".sql"))]
-    found = exact or [n for n in names if n.startswith(wanted)]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        close = ", ".join(names[-5:]) or "none"
-        raise UsageError(f"There is no migration {wanted!r}.", hint=f"The latest: {close}")
-    raise UsageError(f"{wanted!r} may mean: {', '.join(found)}.", hint="Name one in full.")
 
 
 def _show_plain(context: "ProjectContext", name: str, why: str) -> int:

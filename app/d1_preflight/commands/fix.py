@@ -8,7 +8,13 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight.commands.faces import add_project_arguments, full_name, named, sources_of
+from d1_preflight.commands.faces import (
+    add_project_arguments,
+    full_name,
+    named,
+    nearby,
+    sources_of,
+)
 from d1_preflight.commands.output import clean, say, write
 from d1_preflight.core.errors import PreflightError, UsageError
 from d1_preflight.lazy_dataclass import replace
@@ -24,7 +30,6 @@ if TYPE_CHECKING:
     from d1_preflight.project_context import ProjectContext
 
 _LONGER = 6
-_NOT_YET = "nothing was written"
 _UNAPPLIED = "You said with --unapplied that it is applied nowhere; no target was asked."
 
 
@@ -78,11 +83,6 @@ def _paths(arguments: argparse.Namespace) -> "Sequence[Path]":
     return found
 
 
-def nearby(path: Path) -> Path:
-    """The path as it is written from here, where the file lies below."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
 def _context(arguments: argparse.Namespace) -> "ProjectContext":
     from d1_preflight.project_context import open_context
 
@@ -116,8 +116,7 @@ def _down(arguments: argparse.Namespace, path: Path, fixed: "Fix") -> int:
         return 0
     if arguments.diff or not arguments.write:
         write(as_diff(os.path.relpath(found.path), "", found.draft.sql), "The down file")
-    if not arguments.write and not _agrees(found.path):
-        say(f"preflight fix: {_NOT_YET}; --write writes it")
+    if not _is_agreed(arguments, found.path):
         return 1
     write_missing(found)
     say(f"preflight fix: wrote {os.path.relpath(found.path)}: read it through before it is used")
@@ -135,8 +134,7 @@ def _split(arguments: argparse.Namespace, path: Path) -> int:
         return 0
     if arguments.diff or not arguments.write:
         _show_split(path, found)
-    if not arguments.write and not _agrees(path):
-        say(f"preflight fix: {_NOT_YET}; --write writes them")
+    if not _is_agreed(arguments, path, "them"):
         return 1
     if read_rewritable(path).text != found.before:
         raise _changed(path)
@@ -225,8 +223,7 @@ def tell_and_write(
         return 0
     if show and (arguments.diff or not arguments.write):
         write(as_diff(str(path), found.before, found.after), "The diff")
-    if not arguments.write and not _agrees(path):
-        say(f"preflight fix: {_NOT_YET}; --write writes it")
+    if not _is_agreed(arguments, path):
         return 1
     _write(arguments, path, found)
     return 0
@@ -281,13 +278,16 @@ def _tell(path: Path, found: "Fix") -> None:
         say(f"  {note}")
 
 
-def _agrees(path: Path) -> bool:
-    """Ask at a terminal; elsewhere nobody agreed."""
-    streams = (sys.stdin, sys.stderr)
-    if not all(stream and stream.isatty() for stream in streams):
-        return False
-    say(f"Write {path}? Type yes:")
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+def _is_agreed(arguments: argparse.Namespace, path: Path, what: str = "it") -> bool:
+    """Whether it is to be written: said with --write, else asked at a terminal."""
+    if arguments.write:
+        return True
+    if all(stream and stream.isatty() for stream in (sys.stdin, sys.stderr)):
+        say(f"Write {path}? Type yes:")
+        if sys.stdin.readline().strip().lower() in ("y", "yes"):
+            return True
+    say(f"preflight fix: nothing was written; --write writes {what}")
+    return False
 
 
 def _write(arguments: argparse.Namespace, path: Path, found: "Fix") -> None:

@@ -55,8 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _meant(files: "ProjectFiles", wanted: str) -> "Migration":
-    from d1_preflight.commands.faces import one_name
-    from d1_preflight.core.project.migration import Migration
+    from d1_preflight.core.project.migration import Migration, one_name
 
     all_files = files.files()
     name = one_name([file.name for file in all_files], wanted)

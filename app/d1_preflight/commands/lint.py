@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight.commands.faces import add_project_arguments, path_root, sources_of
+from d1_preflight.commands.faces import add_project_arguments, nearby, path_root, sources_of
 from d1_preflight.commands.fix import add_fix_arguments
 from d1_preflight.commands.output import say, write
 from d1_preflight.core.errors import ProjectError, UsageError
@@ -122,7 +122,7 @@ def _with_rewrites(arguments: argparse.Namespace, judged: "Sequence[Judged]") ->
 
 def _fixed(arguments: argparse.Namespace, judged: "Sequence[Judged]") -> int:
     """Write what is offered, if that was said; 1 where something blocks or was not written."""
-    from d1_preflight.commands.fix import nearby, tell_and_write
+    from d1_preflight.commands.fix import tell_and_write
 
     show = arguments.format == "text"
     ends = [

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight.commands.faces import add_project_arguments, named
+from d1_preflight.commands.faces import add_project_arguments, named, nearby
 from d1_preflight.commands.output import say, write
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.findings import Kind
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     down = None if kind is Kind.ADDITIVE else ProjectFiles(project).down_path(stem)
     _write_new((path, text), *(() if down is None else ((down, down_text(name)),)))
     write("".join(f"{made}\n" for made in (path, down) if made))
-    say(f"Write the SQL, then: preflight lint {_shown(path)}")
+    say(f"Write the SQL, then: preflight lint {nearby(path)}")
     return 0
 
 
@@ -93,7 +93,7 @@ def _write_pattern(arguments: argparse.Namespace, project: "Project", described:
     if len(files) > 1:
         say(wanted.used)
         say(f"Apply {files[1].name} only once no running code does; wrangler itself applies all.")
-    say(f"Read them, then: preflight lint {_shown(made[0][0])}")
+    say(f"Read them, then: preflight lint {nearby(made[0][0])}")
     return 0
 
 
@@ -150,14 +150,6 @@ def _made_by(tool: str, words: str, pattern: str) -> "UsageError":
         f"{tool} makes the migrations of this folder and keeps its own list of them.",
         hint=f"{hint}{check}",
     )
-
-
-def _shown(path: Path) -> str:
-    """The path as it is typed from here."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
 
 
 def _write_new(*files: tuple[Path, str]) -> None:

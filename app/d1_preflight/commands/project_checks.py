@@ -4,16 +4,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from d1_preflight.commands.checks import (
-    Check,
-    Look,
-    Surroundings,
-    command_of,
-    failed,
-    good,
-    project_of,
-    unknown,
-)
+from d1_preflight.commands.checks import Check, Look, Surroundings, failed, good, unknown
 from d1_preflight.commands.target_checks import d1_access, target_ledger
 
 if TYPE_CHECKING:
@@ -28,7 +19,7 @@ def _wrangler(around: Surroundings) -> Iterator[Check]:
     from d1_preflight.adapters.wrangler.toolchain import PINNED_WRANGLER, look_for_wrangler
     from d1_preflight.core.project.setting_types import WranglerUse
 
-    project = project_of(around)
+    project = around.opened
     settings = project.settings.wrangler
     own = settings.use is WranglerUse.OWN
     source, found = look_for_wrangler(
@@ -43,7 +34,7 @@ def _wrangler(around: Surroundings) -> Iterator[Check]:
 
 
 def _database(around: Surroundings) -> Iterator[Check]:
-    project = project_of(around)
+    project = around.opened
     yield from _removed_keys(project)
     if project.database.has_placeholder_id:
         words = f"{project.database.name}: {project.database.id} is a placeholder, not an id"
@@ -111,8 +102,8 @@ def _target(around: Surroundings) -> Iterator[Check]:
         first_set,
     )
 
-    project = project_of(around)
-    here = command_of(around)
+    project = around.opened
+    here = around.of_wrangler
     chosen = f'"{project.environment}"' if project.environment else "the top level"
     if project.chosen_by:
         yield good("environment", f"{chosen}, chosen by {project.chosen_by}")
@@ -131,7 +122,7 @@ def _target(around: Surroundings) -> Iterator[Check]:
 
 def _folder(around: Surroundings) -> Iterator[Check]:
     """What the wizard writes can be written: the records, and the private workspace."""
-    project = project_of(around)
+    project = around.opened
     for folder in (project.records, project.workspace):
         there = next(p for p in (folder, *folder.parents) if p.exists())
         if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
@@ -149,7 +140,7 @@ def _checklist(around: Surroundings) -> Iterator[Check]:
     from d1_preflight.core.checklist.policy import advice
     from d1_preflight.core.project.project import RECORDS_NAME
 
-    root = project_of(around).root
+    root = around.opened.root
     path = checklist_path(root)
     checklist = require_acts(read_checklist(path, STEPS))
     own = path.is_relative_to(root / RECORDS_NAME)
@@ -164,7 +155,7 @@ def _migrations(around: Surroundings) -> Iterator[Check]:
     from d1_preflight.core.project.migration import UnreadableMigration, looks_like_down
     from d1_preflight.core.project.pending import pending_set
 
-    project = project_of(around)
+    project = around.opened
     files = require_migrations(project.database, project.config)
     names = [file.name for file in files]
     wrong = [f"{f.name}: {f.problem}" for f in files if isinstance(f, UnreadableMigration)]
@@ -216,7 +207,7 @@ def _naming_words(project: "Project", names: "Sequence[str]") -> str:
 def _git(around: Surroundings) -> Iterator[Check]:
     from d1_preflight.adapters.git.facts import is_ignored, read_git
 
-    project = project_of(around)
+    project = around.opened
     facts = read_git(project.root)
     if facts.silence:
         fix = "Install or repair git: records belong in git, and git names the operator."
@@ -238,7 +229,7 @@ def _key(around: Surroundings) -> Iterator[Check]:
     from d1_preflight.adapters.git.facts import operator_identity
     from d1_preflight.adapters.ssh.signer import Operator
 
-    project = project_of(around)
+    project = around.opened
     signing = project.settings.signing
     identity = operator_identity(project.root)
     signers = project.root / signing.allowed_signers
@@ -255,7 +246,7 @@ def _zones(around: Surroundings) -> Iterator[Check]:
     from d1_preflight.adapters.system import machine_zone
     from d1_preflight.core.project.settings import SETTINGS_NAME
 
-    project = project_of(around)
+    project = around.opened
     settings = project.settings
     here = (project.root / SETTINGS_NAME).is_file()
     words = SETTINGS_NAME if here else f"no {SETTINGS_NAME}: every setting is at its default"
@@ -270,7 +261,7 @@ def _zones(around: Surroundings) -> Iterator[Check]:
 
 def _secrets(around: Surroundings) -> Iterator[Check]:
     """The variables that the settings name are set; what they hold is never looked at."""
-    settings = project_of(around).settings
+    settings = around.opened.settings
     names = [settings.notify.webhook_env]
     for endpoint in settings.verification.endpoints:
         names += [endpoint.bearer_env, *(name for _, name in endpoint.header_env)]

@@ -3,7 +3,7 @@
 import argparse
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from d1_preflight.commands.faces import add_record_options
 from d1_preflight.commands.output import say, write
@@ -14,27 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from d1_preflight.adapters.ssh.signer import Operator
+    from d1_preflight.adapters.ssh.sshsig import SshSigner
     from d1_preflight.commands.opened_record import OpenRecord
     from d1_preflight.core.checklist.checklist import Prompt
     from d1_preflight.core.record.review import Review, Subject, Verdict
     from d1_preflight.plain.asker import Asker
 
 _APPROVE, _SEND_BACK, _LEAVE = "approve and counter-sign", "send back, with a reason", "leave it"
-
-
-class Hand(Protocol):
-    """Whoever signs a review."""
-
-    @property
-    def identity(self) -> str:
-        """The name, as allowed_signers has it."""
-
-    @property
-    def fingerprint(self) -> str:
-        """The key's."""
-
-    def sign(self, document: bytes, namespace: str) -> bytes:
-        """Sign these bytes for one role."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -135,7 +121,7 @@ def sign_review(
     subject: "Subject",
     verdict: "Verdict",
     reason: str,
-    signer: "Hand",
+    signer: "Operator | SshSigner",
     *,
     replace: bool = False,
 ) -> str:

@@ -11,15 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight.commands.checks import (
-    Check,
-    Surroundings,
-    command_of,
-    failed,
-    good,
-    project_of,
-    unknown,
-)
+from d1_preflight.commands.checks import Check, Surroundings, failed, good, unknown
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.format import plural
 
@@ -49,7 +41,7 @@ def d1_access(around: Surroundings) -> Iterator[Check]:
     """Whether the login may change this database."""
     from d1_preflight.core.target.api_place import KEY_NAMES, login_variable
 
-    variable = login_variable(command_of(around).variables)
+    variable = login_variable(around.of_wrangler.variables)
     if variable in KEY_NAMES:
         yield good(_TITLE, f"{variable} is a global key: it may do everything")
     elif variable:
@@ -79,7 +71,7 @@ def _by_login(files: Sequence[Path]) -> Iterator[Check]:
 
 
 def _by_token(around: Surroundings, variable: str) -> Iterator[Check]:
-    project = project_of(around)
+    project = around.opened
     api = account_api(around)
     if isinstance(api, Check):
         yield api
@@ -92,7 +84,7 @@ def _by_token(around: Surroundings, variable: str) -> Iterator[Check]:
 
     where = f"{api}/d1/database/{project.database.id}"
 
-    yield asyncio.run(_asked(where, command_of(around).variables[variable]))
+    yield asyncio.run(_asked(where, around.of_wrangler.variables[variable]))
 
 
 def account_api(around: Surroundings) -> "str | Check":
@@ -100,7 +92,7 @@ def account_api(around: Surroundings) -> "str | Check":
     from d1_preflight.adapters.wrangler.account import account_id
     from d1_preflight.core.target.api_place import API_BASE_NAMES, first_set
 
-    project, here = project_of(around), command_of(around)
+    project, here = around.opened, around.of_wrangler
     account = project.config.account_id or account_id(here.variables, project.root)
     base = first_set(here.variables, API_BASE_NAMES)
     if base and not around.environ.get(base):
@@ -132,7 +124,7 @@ def target_ledger(around: Surroundings) -> Iterator[Check]:
     """What is odd about the ledgers; nothing where the target cannot be asked."""
     from d1_preflight.core.target.api_place import TOKEN_NAMES, first_set
 
-    variable = first_set(command_of(around).variables, TOKEN_NAMES)
+    variable = first_set(around.of_wrangler.variables, TOKEN_NAMES)
     api = account_api(around) if variable else None
     if not isinstance(api, str):
         if login_files(around):
@@ -141,13 +133,13 @@ def target_ledger(around: Surroundings) -> Iterator[Check]:
         return
     import asyncio
 
-    token = command_of(around).variables[variable]
-    uuid = project_of(around).database.id
+    token = around.of_wrangler.variables[variable]
+    uuid = around.opened.database.id
     if not uuid:
         found = asyncio.run(_named(around, api, token))
         yield found if isinstance(found, Check) else good("database", f"found by its name: {found}")
         uuid = found if isinstance(found, str) else ""
-    if uuid and not project_of(around).database.has_placeholder_id:
+    if uuid and not around.opened.database.has_placeholder_id:
         yield from asyncio.run(_read(around, f"{api}/d1/database/{uuid}/query", token))
 
 
@@ -155,7 +147,7 @@ async def _named(around: Surroundings, api: str, token: str) -> "str | Check":
     """The uuid of the database that the configuration names alone."""
     from d1_preflight.adapters.http import read_reply
 
-    project = project_of(around)
+    project = around.opened
     names = project.config.names_of(project.database)
     listed = await read_reply(f"{api}/d1/database?per_page=1000", token)
     rows = [row for row in listed if isinstance(row, Mapping)] if isinstance(listed, list) else []
@@ -174,7 +166,7 @@ async def _read(around: Surroundings, query: str, token: str) -> list[Check]:
     from d1_preflight.core.target.ledgers import is_wranglers
     from d1_preflight.core.target.snapshot import ledger_statement, read_ledger
 
-    name = project_of(around).database.migrations_table
+    name = around.opened.database.migrations_table
     schema = Schema.from_rows(await _rows(query, token, SCHEMA_QUERY))
     own = next((table for table in tables_of(schema) if table.name == name), None)
     if own is None:
@@ -214,7 +206,7 @@ def _judged(around: Surroundings, schema: "Schema", rows: "Sequence[LedgerRow]")
     from d1_preflight.core.target.ledgers import ledger_remarks
     from d1_preflight.core.target.snapshot import Observation
 
-    names = [file.name for file in ProjectFiles(project_of(around)).files()]
+    names = [file.name for file in ProjectFiles(around.opened).files()]
     seen = Observation(datetime.now(UTC), tuple(rows), schema)
     remarks = ledger_remarks(seen, names)
     if not rows and schema.tables:

@@ -22,35 +22,25 @@ def analyse(
     migration: Migration,
     prior: Schema,
     siblings: Sequence[Migration] = (),
-    known: Collection[str] = (),
     *,
     whole: bool = False,
 ) -> Analysis:
     """Judge one migration on the schema it will meet; `siblings` are the folder's files.
 
-    `known` names those that were there before this one was written, where that is known. `prior`
-    is `whole` where it is all that is there (the target's), not only what earlier files make.
+    `prior` is `whole` where it is all that is there (the target's), not only what earlier files
+    make.
     """
     with closing(Sandbox(prior, whole=whole)) as sandbox:
-        return _judged(sandbox, migration, siblings, known=known)
+        return _judged(sandbox, migration, siblings)
 
 
-def analyse_ledger(
-    migrations: Sequence[Migration], prior: Schema | None = None, *, whole: bool = False
-) -> tuple[Analysis, ...]:
+def judge_in_order(migrations: Sequence[Migration]) -> Iterator[Analysis]:
     """Judge files in the given order, each on the schema that the earlier ones leave.
 
-    With `whole`, what neither `prior` has nor a file makes is not there.
+    They are judged one by one, so that a caller may stop.
     """
-    return tuple(judge_in_order(migrations, prior, whole=whole))
-
-
-def judge_in_order(
-    migrations: Sequence[Migration], prior: Schema | None = None, *, whole: bool = False
-) -> Iterator[Analysis]:
-    """The same, one by one, so that a caller may stop."""
     names = {migration.name for migration in migrations}
-    return (found for _, found in judge_some(migrations, names, prior, whole=whole))
+    return (found for _, found in judge_some(migrations, names))
 
 
 def judge_some(
@@ -63,7 +53,8 @@ def judge_some(
 ) -> Iterator[tuple[Migration, Analysis]]:
     """Judge those whose names are wanted, in the given order; the others only build the schema.
 
-    With `whole`, what neither `prior` has nor a file makes is not there.
+    `known` names those that were there before these were written, where that is known. With
+    `whole`, what neither `prior` has nor a file makes is not there.
     """
     with closing(Sandbox(prior, whole=whole)) as sandbox:
         noted = frozenset[str]()

@@ -1,5 +1,6 @@
 """Formats numbers, sizes, durations, hashes and times for people, the same in every face."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 
 _KILO = 1000
@@ -31,6 +32,12 @@ def plural(value: int | None, noun: str, plural_noun: str = "") -> str:
 def noun_for(value: int | None, noun: str, plural_noun: str = "") -> str:
     """The noun in the form that a number takes: "row" for 1, else "rows"."""
     return noun if value == 1 or noun in _INVARIABLE else plural_noun or f"{noun}s"
+
+
+def first(names: Sequence[str], most: int, between: str = ", ") -> str:
+    """The first of some names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return between.join(names[:most]) + more
 
 
 def rows_read(value: int, written: int) -> str:
@@ -84,6 +91,15 @@ def clean(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else " " for char in text)
+
+
+def cell_width(text: str) -> int:
+    """How many terminal columns the text needs."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def capital(text: str) -> str:

@@ -1,9 +1,7 @@
 """The reader's own line with the place underlined, safe for any terminal and never too long."""
 
-from unicodedata import combining, east_asian_width
-
 from d1_preflight.core.findings import Finding
-from d1_preflight.core.format import clean
+from d1_preflight.core.format import cell_width, clean
 from d1_preflight.lazy_dataclass import dataclass
 
 _LEAD = 20
@@ -46,13 +44,6 @@ class Lines:
             length=max(1, cell_width(cut[start - left : end - left])),
             more=max(0, finding.end_line - finding.line),
         )
-
-
-def cell_width(text: str) -> int:
-    """How many terminal columns the text needs."""
-    if text.isascii():
-        return len(text)
-    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def _window(line: str, start: int, width: int) -> tuple[str, int]:

@@ -53,7 +53,7 @@ def _why(one: Judged, paint: Paint) -> Iterator[str]:
     if found.kind in (Kind.ADDITIVE, Kind.NONE):
         return
     for reason in found.reasons[:_REASONS]:
-        yield from _wrapped(f"line {reason.line}: {clean(reason.clause)}", paint.width - 4)
+        yield from wrapped(f"line {reason.line}: {clean(reason.clause)}", paint.width - 4)
     if len(found.reasons) > _REASONS:
         yield f"… and {len(found.reasons) - _REASONS} more"
     for words, names in (
@@ -61,7 +61,7 @@ def _why(one: Judged, paint: Paint) -> Iterator[str]:
         ("sets to NULL", found.effects.references_nulled_in),
     ):
         if names:
-            yield from _wrapped(f"{words}: {clean(', '.join(names))}", paint.width - 4)
+            yield from wrapped(f"{words}: {clean(', '.join(names))}", paint.width - 4)
 
 
 def _finding(path: str, finding: Finding, lines: Lines, paint: Paint) -> Iterator[str]:
@@ -84,7 +84,7 @@ def _finding(path: str, finding: Finding, lines: Lines, paint: Paint) -> Iterato
         yield f"{gutter} {paint.faint('=')} instead:"
     for number, step in enumerate(finding.instead, start=1):
         lead = f"{gutter}   {number}. "
-        yield from _wrapped(clean(step), paint.width, lead)
+        yield from wrapped(clean(step), paint.width, lead)
 
 
 def _snippet(finding: Finding, lines: Lines, paint: Paint, gutter: str) -> Iterator[str]:
@@ -101,12 +101,12 @@ def _snippet(finding: Finding, lines: Lines, paint: Paint, gutter: str) -> Itera
 
 def _after_equals(gutter: str, text: str, paint: Paint) -> Iterator[str]:
     lead = f"{gutter} = "
-    lines = _wrapped(clean(text), paint.width, lead)
+    lines = wrapped(clean(text), paint.width, lead)
     yield next(lines).replace("=", paint.faint("="), 1)
     yield from lines
 
 
-def _wrapped(text: str, width: int, lead: str = "") -> Iterator[str]:
+def wrapped(text: str, width: int, lead: str = "") -> Iterator[str]:
     """The text in lines; words are never broken, so that names can be copied."""
     import textwrap
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from d1_preflight.core.checklist.answers import answer_label
 from d1_preflight.core.checklist.checklist import Answer, Checklist, Step
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.format import duration, plural, short_hash, timestamp
+from d1_preflight.core.format import duration, first, plural, short_hash, timestamp
 from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
 from d1_preflight.core.record.facts import Fact
 from d1_preflight.core.record.gate import expired_answer, tally
@@ -110,9 +110,7 @@ def missing(record: Record, checklist: Checklist) -> str:
     """The first steps that an open record still needs; "" for a complete one."""
     path = checklist.steps_for(kind_of(record, checklist, Kind.UNKNOWN))
     still_open = [step for step in path if not record.status_of(step).is_answered]
-    names = ", ".join(f"“{step.title}”" for step in still_open[:_NAMED])
-    more = len(still_open) - _NAMED
-    return f"{names} and {more} more" if more > 0 else names
+    return first([f"“{step.title}”" for step in still_open], _NAMED)
 
 
 def summary_blocks(summary: Summary, undo: Sequence[Undo]) -> Document:

@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Iterable, Iterator
 
 from d1_preflight.core.checklist.answers import FIXED_MANUALLY, KEPT, LEAVE_IT, ROLLED_BACK
-from d1_preflight.core.format import duration, plural, timestamp
+from d1_preflight.core.format import duration, first, plural, timestamp
 from d1_preflight.core.record.apply_facts import NO_GO, CloseFacts, GoFacts
 from d1_preflight.core.record.change_facts import LossesFacts, RehearsalFacts, SchemaChange
 from d1_preflight.core.record.facts import moment
@@ -129,8 +129,7 @@ def _removed(schema: Iterable[SchemaChange]) -> Iterator[str]:
             names.setdefault(change.object, []).append(change.name)
     for kind, found in names.items():
         many = _MANY.get(kind, f"{kind}s") if len(found) > 1 else kind
-        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-        yield sentence(f"{many} {', '.join(found[:_NAMED])}{more}")
+        yield sentence(f"{many} {first(found, _NAMED)}")
 
 
 def _back(table: ChangedTable) -> str:

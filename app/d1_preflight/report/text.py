@@ -1,9 +1,8 @@
 """A document as plain text: for terminals of any width, pipes and screen readers."""
 
 from typing import assert_never
-from unicodedata import east_asian_width
 
-from d1_preflight.core.format import clean
+from d1_preflight.core.format import cell_width, clean
 from d1_preflight.report.document import (
     Block,
     Command,
@@ -16,7 +15,7 @@ from d1_preflight.report.document import (
 )
 from d1_preflight.report.pictures import RowBars, Series, Spans
 
-__all__ = ["as_text", "cell_width", "clean", "table_lines"]
+__all__ = ["as_text", "clean", "table_lines"]
 
 _RULES = {1: "=", 2: "-"}
 _INDENT = "    "
@@ -40,11 +39,6 @@ def table_lines(table: Table) -> list[str]:
         ).rstrip()
         for row in cells
     ]
-
-
-def cell_width(text: str) -> int:
-    """How many terminal columns the text needs."""
-    return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def _padded(text: str, width: int, *, right: bool) -> str:

@@ -55,7 +55,8 @@ def find_keys(
     value, origin = (named, _SETTING) if named else _gits_choice(project, env)
     chosen = (_named(value.strip(), origin, places),) if value else ()
     found: dict[str, Key] = {}
-    for key in (*chosen, *sorted(_usual_keys(places), key=lambda key: key.needs_terminal)):
+    usual = (*_home_keys(places), *(Key(key, "ssh-agent") for key in places.in_agent))
+    for key in (*chosen, *sorted(usual, key=lambda key: key.needs_terminal)):
         found.setdefault(key_words(key.public), key)
     return tuple(found.values())
 
@@ -175,11 +176,6 @@ def _expanded(path: str, home: Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError:  # ~name of an unknown user
         return Path(path)
-
-
-def _usual_keys(places: _Places) -> Iterator[Key]:
-    yield from _home_keys(places)
-    yield from (Key(key, "ssh-agent") for key in places.in_agent)
 
 
 def _home_keys(places: _Places) -> Iterator[Key]:

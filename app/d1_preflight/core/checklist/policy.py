@@ -47,7 +47,7 @@ class Lapse:
 def lapses(own: Checklist, shipped: Checklist) -> Iterator[Lapse]:
     """Every weaker requirement of a checklist, compared with the shipped one."""
     for step in shipped.steps:
-        held = step.id in _HELD_WHERE_PRESENT and _has_action(own, step.action)
+        held = step.id in _HELD_WHERE_PRESENT and any(s.action == step.action for s in own.steps)
         if step.id not in REQUIRED and not held:
             continue
         if own.has(step.id) and own.step(step.id).action == step.action:
@@ -58,10 +58,6 @@ def lapses(own: Checklist, shipped: Checklist) -> Iterator[Lapse]:
             yield Lapse(step.id if own.has(step.id) else "", "action", missing)
     yield from _strangers(own, shipped)
     yield from _longer(own, shipped)
-
-
-def _has_action(own: Checklist, action: str) -> bool:
-    return any(step.action == action for step in own.steps)
 
 
 @dataclass(frozen=True, slots=True)

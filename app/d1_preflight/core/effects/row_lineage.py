@@ -6,7 +6,7 @@ rows at the moment: a cascade removes a storage table, a whole copy adds one. On
 whole copy proves to be kept count as kept.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from d1_preflight.core.effects.column_lineage import ColumnContents
 from d1_preflight.core.effects.conditions import always_true
@@ -326,8 +326,3 @@ def _distinct_losses(losses: Sequence[Loss]) -> tuple[Loss, ...]:
     for loss in losses:
         seen.setdefault((loss.storage_table.lower(), loss.trace.statement.start), loss)
     return tuple(seen.values())
-
-
-def tables_of(found: Iterable[TableLineage]) -> tuple[str, ...]:
-    """The names before the script of some lineages."""
-    return tuple(lineage.table for lineage in found)

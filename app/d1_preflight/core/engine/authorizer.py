@@ -57,7 +57,8 @@ class Tracer:
         self._events, self._refusal = [], ""
         error, data_dependent_error, aborted = self._execute(statement.text)
         error = _of_the_target(parsed, error)
-        access = self._access(parsed)
+        is_done = parsed.verb != "EXPLAIN"  # which is prepared only
+        access = self._reader.access(self._events, parsed) if is_done else Access()
         parsed = parsed if error or aborted else self._resolver.resolve(parsed, access)
         created, dropped = tuple[ObjectRef, ...](), tuple[ObjectRef, ...]()
         if aborted and not self._connection.in_transaction:
@@ -83,11 +84,6 @@ class Tracer:
             drop_reason=self._reader.drop_reason(parsed.target, access) if copied else "",
             replace_key_count=0 if error else self._reader.replace_key_count(parsed),
         )
-
-    def _access(self, parsed: ParsedStatement) -> Access:
-        if parsed.verb == "EXPLAIN":  # prepared, not done
-            return Access()
-        return self._reader.access(self._events, parsed)
 
     def _restore_schema(self) -> None:
         """Bring the schema back: SQLite rolls everything back when it is interrupted."""

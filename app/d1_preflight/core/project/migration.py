@@ -1,14 +1,14 @@
 """A migration: one `.sql` file, its name, number, header and text."""
 
 import re
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path, PurePath
 
-from d1_preflight.core.errors import MigrationUnreadable
+from d1_preflight.core.errors import MigrationUnreadable, UsageError
 from d1_preflight.core.project.naming import Naming
 from d1_preflight.lazy_dataclass import dataclass, field
 
-NAME_PATTERN = re.compile(r"^(?P<number>\d{4})_(?P<words>[a-z0-9]+(?:_[a-z0-9]+)+)\.sql$")
 _DOWN_NAME = re.compile(r"(?:^|[./-])(?:down|undo|rollback)\.sql$", re.IGNORECASE)
 _HEADER_LINE = re.compile(
     r"^--\s*(Migration|Description|Type|Rollback|CRITICAL)\s*:\s*(.*)$", re.IGNORECASE
@@ -104,6 +104,23 @@ class UnreadableMigration:
 
 MigrationFile = Migration | UnreadableMigration
 """What one file among the migrations turned out to be."""
+
+
+def names_meant(names: Sequence[str], wanted: str) -> Sequence[str]:
+    """The migrations that a number, a stem or a name can mean."""
+    exact = [n for n in names if wanted in (n, n.removesuffix(".sql"))]
+    return exact or [n for n in names if n.startswith(wanted)]
+
+
+def one_name(names: Sequence[str], wanted: str) -> str:
+    """The one of them that is meant; raises UsageError where none or several are."""
+    found = names_meant(names, wanted)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        close = ", ".join(names[-5:]) or "none"
+        raise UsageError(f"There is no migration {wanted!r}.", hint=f"The latest: {close}")
+    raise UsageError(f"{wanted!r} may mean: {', '.join(found)}.", hint="Name one in full.")
 
 
 def looks_like_down(name: str) -> bool:

@@ -22,19 +22,6 @@ class PendingSet:
     duplicates: tuple[tuple[str, ...], ...] = ()
     late: tuple[str, ...] = ()
 
-    @property
-    def next(self) -> str | None:
-        """The one that wrangler would apply first."""
-        return self.names[0] if self.names else None
-
-    def others(self, name: str) -> tuple[str, ...]:
-        """What else a plain apply would apply along with `name`."""
-        return tuple(other for other in self.names if other != name)
-
-    def before(self, name: str) -> tuple[str, ...]:
-        """The pending ones that stand before `name` and would be skipped by applying it alone."""
-        return tuple(n for n in self.names if ledger_key(n) < ledger_key(name))
-
 
 def pending_set(files: Iterable[str], ledger: Iterable[str]) -> PendingSet:
     """Compare the migration files' names with the ledger's."""

@@ -37,6 +37,11 @@ class Project:
         return Path(os.path.normpath(self.root / self.database.migrations_dir))
 
     @property
+    def worker(self) -> str:
+        """The Worker that uses this database; "" where none is named."""
+        return self.settings.verification.worker or self.config.name
+
+    @property
     def workspace(self) -> Path:
         """The private folder that never goes into git."""
         return self.root / WORKSPACE_NAME

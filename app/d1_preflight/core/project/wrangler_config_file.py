@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from d1_preflight.core.errors import ProjectError
+from d1_preflight.core.errors import PreflightError, ProjectError
 from d1_preflight.core.project.migrations_pattern import Glob, normal_path
 from d1_preflight.core.project.wrangler_config import (
     DEFAULT_LEDGER,
@@ -19,6 +19,7 @@ from d1_preflight.core.project.wrangler_config import (
     inside,
 )
 from d1_preflight.core.toml.strict import SourceText
+from d1_preflight.lazy_dataclass import dataclass
 
 _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
 _TRAILING_COMMA = re.compile(r'("(?:[^"\\\n]|\\.)*")|,(?=\s*[}\]])')
@@ -38,35 +39,57 @@ def parse_config(path: Path, text: str, environment: str = "") -> WranglerConfig
             "d1_databases", "d1_databases must be a list of tables.", hint=_HINTS["d1_databases"]
         )
     offset = _entries_before(document, environments, environment)
+    top, own = _Table(located, document), _Table(located, chosen)
     main = chosen.get("main", document.get("main"))
     return WranglerConfig(
         path=path,
-        name=_worker_name(located, document, chosen, environment),
-        account_id=_inherited(located, document, chosen, "account_id"),
-        compliance_region=_inherited(located, document, chosen, "compliance_region"),
+        name=_worker_name(top, own, environment),
+        account_id=own.text("account_id") or top.text("account_id"),
+        compliance_region=own.text("compliance_region") or top.text("compliance_region"),
         main=main if isinstance(main, str) else "",  # no database hangs on it
         environment=environment,
         environments=tuple(environments),
         databases=tuple(_database(located, raw, n + offset) for n, raw in enumerate(entries)),
-        elsewhere=tuple(_elsewhere(located, document, environments, environment)),
+        elsewhere=tuple(_elsewhere(top, environments, environment)),
         is_pages="pages_build_output_dir" in document,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table of the configuration; `nth` is its place in its list, from 0."""
+
+    located: SourceText
+    raw: Mapping[str, object]
+    where: str = "the configuration"
+    nth: int = 0
+
+    def text(self, key: str) -> str:
+        value = self.raw.get(key)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            raise self.error(key, f"{key} of {self.where} must be a string.", "string")
+        if any(unicodedata.category(char) == "Cc" for char in value):
+            what = f"{key} of {self.where} contains control characters: {value!r}."
+            raise self.error(key, what, "control")
+        return value
+
+    def error(self, key: str, what: str, hint: str) -> PreflightError:
+        return self.located.error(key, what, hint=_HINTS[hint], nth=self.nth)
+
+
 def _elsewhere(
-    located: SourceText,
-    document: Mapping[str, object],
-    environments: Mapping[str, object],
-    environment: str,
+    top: _Table, environments: Mapping[str, object], environment: str
 ) -> Iterator[tuple[str, Database]]:
     """The other environments' databases, as far as they can be read."""
-    for name, table in {"": document, **environments}.items():
+    for name, table in {"": top.raw, **environments}.items():
         entries = table.get("d1_databases") if isinstance(table, dict) else None
         if name == environment or not isinstance(entries, list):
             continue
         for raw in entries:
             with suppress(ProjectError):
-                yield name, _database(located, raw, 0)
+                yield name, _database(top.located, raw, 0)
 
 
 _HINTS = {
@@ -77,6 +100,7 @@ _HINTS = {
     "folder": "It names folders on disk: use letters, digits, - and _, as Cloudflare does.",
     "control": "Remove them: a terminal that shows them would act on them.",
     "pattern": "Set migrations_dir too, and start migrations_pattern with it and a slash.",
+    "signs": "Write it with *, **, ? and {a,b} only, so that both programs mean the same files.",
 }
 
 
@@ -141,26 +165,11 @@ def _table(located: SourceText, raw: Mapping[str, object], key: str) -> Mapping[
     return value
 
 
-def _inherited(
-    located: SourceText, document: Mapping[str, object], chosen: Mapping[str, object], key: str
-) -> str:
-    return _text(located, chosen, key, "the configuration") or _text(
-        located, document, key, "the configuration"
-    )
-
-
-def _worker_name(
-    located: SourceText,
-    document: Mapping[str, object],
-    chosen: Mapping[str, object],
-    environment: str,
-) -> str:
+def _worker_name(top: _Table, own: _Table, environment: str) -> str:
     """The script's name; an environment without its own is named `<top>-<environment>`."""
-    own = _text(located, chosen, "name", "the configuration")
-    if own or not environment:
-        return own
-    top = _text(located, document, "name", "the configuration")
-    return f"{top}-{environment}" if top else ""
+    if own.text("name") or not environment:
+        return own.text("name")
+    return f"{top.text('name')}-{environment}" if top.text("name") else ""
 
 
 def _database(located: SourceText, raw: object, nth: int) -> Database:
@@ -169,69 +178,48 @@ def _database(located: SourceText, raw: object, nth: int) -> Database:
         raise located.error(
             "d1_databases", f"{where} must be a table.", hint=_HINTS["d1_databases"]
         )
-    binding = _text(located, raw, "binding", where, nth)
-    if not binding:
-        raise located.error(
-            "d1_databases", f"{where} has no binding.", hint=_HINTS["binding"], nth=nth
-        )
-    folder, pattern = _migrations(located, raw, where, nth)
+    entry = _Table(located, raw, where, nth)
+    if not entry.text("binding"):
+        raise entry.error("d1_databases", f"{where} has no binding.", "binding")
+    folder, pattern = _migrations(entry)
     return Database(
-        binding=binding,
-        name=_database_name(located, raw, where, nth),
-        id=_text(located, raw, "database_id", where, nth),
-        preview_id=_text(located, raw, "preview_database_id", where, nth),
+        binding=entry.text("binding"),
+        name=_database_name(entry),
+        id=entry.text("database_id"),
+        preview_id=entry.text("preview_database_id"),
         migrations_dir=folder,
-        migrations_table=_text(located, raw, "migrations_table", where, nth) or DEFAULT_LEDGER,
+        migrations_table=entry.text("migrations_table") or DEFAULT_LEDGER,
         migrations_pattern=pattern,
         is_remote_in_dev=raw.get("remote") is True,
         names_folder="migrations_dir" in raw,
     )
 
 
-def _database_name(located: SourceText, raw: Mapping[str, object], where: str, nth: int) -> str:
+def _database_name(entry: _Table) -> str:
     """The name, else the binding; refused where it cannot name one folder, and only that one."""
-    key = "binding" if raw.get("database_name") is None else "database_name"
-    name = _text(located, raw, key, where, nth)
+    key = "binding" if entry.raw.get("database_name") is None else "database_name"
+    name = entry.text(key)
     if name in ("", ".", "..") or not name.isprintable() or any(c in name for c in "/\\"):
-        what = f"{key} {name!r} of {where} cannot name a database."
-        raise located.error(key, what, hint=_HINTS["folder"], nth=nth)
+        raise entry.error(key, f"{key} {name!r} of {entry.where} cannot name a database.", "folder")
     return name
 
 
-def _migrations(
-    located: SourceText, raw: Mapping[str, object], where: str, nth: int
-) -> tuple[str, str]:
+def _migrations(entry: _Table) -> tuple[str, str]:
     """Folder and pattern, by wrangler's rule that the second starts with the first."""
-    default = "." if "migrations_dir" in raw else DEFAULT_MIGRATIONS_DIR
-    folder = normal_path(_text(located, raw, "migrations_dir", where, nth) or default)
-    written = _text(located, raw, "migrations_pattern", where, nth)
+    default = "." if "migrations_dir" in entry.raw else DEFAULT_MIGRATIONS_DIR
+    folder = normal_path(entry.text("migrations_dir") or default)
+    written = entry.text("migrations_pattern")
     pattern = normal_path(written or f"{folder}/*.sql")
     fits = folder == "." or pattern.startswith(f"{folder}/")
-    if "migrations_pattern" in raw and ("migrations_dir" not in raw or not fits):
-        what = f'migrations_pattern "{written}" of {where} does not start with its migrations_dir.'
-        raise located.error("migrations_pattern", what, hint=_HINTS["pattern"], nth=nth)
+    named = f'migrations_pattern "{written}" of {entry.where}'
+    if "migrations_pattern" in entry.raw and ("migrations_dir" not in entry.raw or not fits):
+        what = f"{named} does not start with its migrations_dir."
+        raise entry.error("migrations_pattern", what, "pattern")
     try:
         Glob.parse(inside(folder, pattern))
     except ValueError as error:
-        what = f'migrations_pattern "{written}" of {where}: {error}.'
-        hint = "Write it with *, **, ? and {a,b} only, so that both programs mean the same files."
-        raise located.error("migrations_pattern", what, hint=hint, nth=nth) from error
+        raise entry.error("migrations_pattern", f"{named}: {error}.", "signs") from error
     return folder, pattern
-
-
-def _text(
-    located: SourceText, raw: Mapping[str, object], key: str, where: str, nth: int = 0
-) -> str:
-    value = raw.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        what = f"{key} of {where} must be a string."
-        raise located.error(key, what, hint=_HINTS["string"], nth=nth)
-    if any(unicodedata.category(char) == "Cc" for char in value):
-        what = f"{key} of {where} contains control characters: {value!r}."
-        raise located.error(key, what, hint=_HINTS["control"], nth=nth)
-    return value
 
 
 def load_jsonc(text: str) -> object:

@@ -8,7 +8,6 @@ from d1_preflight.core.remedies.edits import Edit, newline, without
 from d1_preflight.core.remedies.remedy import NOT_FOUND, NoRemedy, Reading, Rewrite
 from d1_preflight.core.sql.tokenizer import TokenKind, all_tokens
 
-_BEGIN = re.compile(r"\bBEGIN(?=\s)", re.IGNORECASE)
 _NO_KIND = NoRemedy("It is unknown what the file does, so its type cannot be written.")
 _NOTHING_YET = NoRemedy("Nothing is written in it yet: its type follows from the SQL.")
 _FIELD = r"(?im)^(--[ \t]*{name}[ \t]*:)[^\r\n]*"

@@ -48,16 +48,6 @@ class Fingerprint:
         """The fingerprint as a record keeps it."""
         return f"{self.rows}-{self.digits:x}-{self.first:x}-{self.second:x}"
 
-    @classmethod
-    def parse(cls, text: str) -> "Fingerprint | None":
-        """Read `text` back; None where it is none."""
-        parts = text.split("-")
-        try:
-            rows, *rest = int(parts[0]), *(int(part, 16) for part in parts[1:])
-            return cls(rows, *rest)
-        except (ValueError, TypeError):
-            return None
-
     def __add__(self, other: "Fingerprint") -> "Fingerprint":
         """The fingerprint of two stretches of one table."""
         return Fingerprint(
@@ -195,7 +185,8 @@ def _bounds(
     """The keys at which a stretch ends, from the local copy; () where rows have no order."""
     if not table.walk:
         return ()
-    cells = ", ".join(f"{wire(name)} AS k{n}" for n, name in enumerate(_keys(table)))
+    keys = (name if name == table.rowid else quote_name(name) for name in table.walk)
+    cells = ", ".join(f"{wire(key)} AS k{n}" for n, key in enumerate(keys))
     order = ", ".join(walk_names(table))
     numbered = f"SELECT {cells}, row_number() OVER (ORDER BY {order}) AS n FROM {place}"
     found = connection.execute(f"SELECT * FROM ({numbered}) WHERE n % {step} = 0 ORDER BY n")
@@ -210,10 +201,6 @@ def _conditions(table: Table, bounds: Sequence[Sequence[Cell]]) -> Iterator[str]
         yield " AND ".join(([f"{keys} > {after}"] if after else []) + [f"{keys} <= {last}"])
         after = last
     yield f"{keys} > {after}" if after else ""
-
-
-def _keys(table: Table) -> list[str]:
-    return [name if name == table.rowid else quote_name(name) for name in table.walk]
 
 
 def _ask(connection: apsw.Connection, sql: str) -> tuple[int, ...]:

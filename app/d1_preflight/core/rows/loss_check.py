@@ -15,6 +15,7 @@ from d1_preflight.core.format import count
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.rows.row_diff import Pairing, Renames, RowDiff, TableDiff
 from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.sql.tokenizer import quote_name
 from d1_preflight.lazy_dataclass import dataclass
 
 
@@ -102,6 +103,27 @@ def _follow(columns: dict[str, str], table: str, old: str, new: str) -> None:
             columns[place] = new
             return
     columns[f"{table}.{old}"] = new
+
+
+def renamed(prior: Schema, renames: Renames) -> Schema:
+    """The schema after these renames alone, with all that refers to them, as SQLite writes it.
+
+    One that SQLite refuses (two columns that swap their names) is left out: what it would have
+    explained then counts as a change.
+    """
+    with closing(Sandbox(prior)) as sandbox:
+        for statement in _statements(renames):
+            sandbox.run(statement, keep=True)
+        return sandbox.schema
+
+
+def _statements(renames: Renames) -> Iterator[str]:
+    for place, new in renames.columns.items():
+        table, _, column = place.partition(".")
+        names = (quote_name(name) for name in (table, column, new))
+        yield "ALTER TABLE {} RENAME COLUMN {} TO {}".format(*names)
+    for old, new in renames.tables.items():
+        yield f"ALTER TABLE {quote_name(old)} RENAME TO {quote_name(new)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,31 +91,12 @@ class TableDiff:
         failed = self.strays or self.failure or (self.content and self.before != self.after)
         return not moved and not failed and self.before is not None and self.after is not None
 
-    @property
-    def loses(self) -> bool:
-        """Whether a row or a value is gone."""
-        return bool(self.lost or self.nulled or self.dropped)
-
 
 @dataclass(frozen=True, slots=True)
 class RowDiff:
     """The diffs of all tables that hold rows; an index's entries are counted, not paired."""
 
     tables: tuple[TableDiff, ...]
-
-    @property
-    def lost(self) -> int:
-        """The rows that are gone, of all tables."""
-        return sum(table.lost for table in self.tables)
-
-    @property
-    def loses(self) -> bool:
-        """Whether any table lost a row or a value."""
-        return any(table.loses for table in self.tables)
-
-    def table(self, name: str) -> TableDiff | None:
-        """The diff of one table, by its name before (after, for a new one)."""
-        return next((t for t in self.tables if t.table.lower() == name.lower()), None)
 
 
 def diff_rows(

@@ -11,7 +11,6 @@ from d1_preflight.core.rules.engine import broken, limits, remote, statements
 from d1_preflight.core.rules.engine import refusals as engine
 from d1_preflight.core.rules.project import baseline, files
 from d1_preflight.core.rules.project import conventions as house
-from d1_preflight.core.rules.project.merged import Change
 from d1_preflight.core.rules.structure import columns, full_text, keys, rebuild, values
 from d1_preflight.core.rules.suppressions import suppressed, suppressions_of, unused_suppressions
 
@@ -35,8 +34,6 @@ _THEMES = (
 RULES: tuple[Rule, ...] = tuple(rule for theme in _THEMES for rule in theme)
 ALLOW_IGNORED = "allow-ignored"
 """The one rule that looks at the other rules' findings."""
-BETWEEN_REVISIONS = tuple(change.value for change in Change)
-"""The findings about two revisions, which `lint --base` adds."""
 
 ABOUT_NAMES = frozenset(
     {"name-pattern", "duplicate-number", "number-out-of-order", "number-gap", "number-behind"}

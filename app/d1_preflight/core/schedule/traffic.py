@@ -9,7 +9,7 @@ from d1_preflight.core.schedule.window import Span
 from d1_preflight.lazy_dataclass import dataclass
 
 _HOUR = timedelta(hours=1)
-_LEVELS = 4
+_RUN = 2  # hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,39 +26,24 @@ class WeekTraffic:
         """The mean of the hour that holds this moment: the baseline to compare with."""
         return self.means.get(_slot(moment, self.zone))
 
-    def level(self, weekday: int, hour: int) -> int | None:
-        """0 (least) to 4 (most) of the week, for drawing; None where it is not known."""
-        mean = self.means.get((weekday, hour))
-        most = max(self.means.values(), default=0)
-        if mean is None or not most:
-            return mean
-        return -(-mean * _LEVELS // most)
-
-    def quietest(
-        self,
-        now: datetime,
-        windows: Sequence[Span],
-        *,
-        hours: int = 2,
-        within: timedelta = timedelta(days=1),
-    ) -> Span | None:
-        """The run of whole hours with the least usual traffic that begins soon and in a window."""
-        length = hours * _HOUR
+    def quietest(self, now: datetime, windows: Sequence[Span]) -> Span | None:
+        """The whole hours with the least usual traffic that begin within a day, in a window."""
+        length = _RUN * _HOUR
         runs = [
             (total, start)
-            for start in _whole_hours(now, within)
+            for start in _whole_hours(now, timedelta(days=1))
             if any(window.fits(start, length) for window in windows)
-            and (total := self._total(start, hours)) is not None
+            and (total := self._total(start)) is not None
         ]
         if not runs:
             return None
         _least, start = min(runs)
         return Span(start, start + length)
 
-    def _total(self, start: datetime, hours: int) -> int | None:
-        found = [self.usual(start + n * _HOUR) for n in range(hours)]
+    def _total(self, start: datetime) -> int | None:
+        found = [self.usual(start + n * _HOUR) for n in range(_RUN)]
         known = [mean for mean in found if mean is not None]
-        return sum(known) if len(known) == hours else None
+        return sum(known) if len(known) == _RUN else None
 
 
 def week_traffic(

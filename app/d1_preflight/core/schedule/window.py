@@ -64,9 +64,12 @@ class Calendar:
     freezes: tuple[Freeze, ...] = ()
     users_are_known: bool = True
 
-    def is_busy(self, moment: datetime) -> bool:
-        """Whether some users are in their busy hours."""
-        return any(_is_busy(self.busy, moment, zone) for _name, zone in self.users)
+    def zones(self, moment: datetime) -> tuple[ZoneNow, ...]:
+        """The users' zones at a moment."""
+        return tuple(
+            ZoneNow(name, moment.astimezone(zone), _is_busy(self.busy, moment, zone))
+            for name, zone in self.users
+        )
 
     def frozen(self, moment: datetime) -> Freeze | None:
         """The freeze that holds on the team's date of this moment."""
@@ -151,9 +154,9 @@ class Timing:
         return zone.zone if same else f"{zone.zone}, {zone.local:%a %H:%M} there"
 
 
-def calendar_of(settings: Settings, machine_zone: str = "UTC") -> Calendar:
-    """The calendar of the settings; a team without a zone has this machine's."""
-    team = settings.team.timezone or machine_zone
+def calendar_of(settings: Settings) -> Calendar:
+    """The calendar of the settings; a team without a zone has UTC."""
+    team = settings.team.timezone or "UTC"
     names = settings.users.timezones or (team,)
     return Calendar(
         team=ZoneInfo(team),
@@ -176,10 +179,7 @@ def timing(calendar: Calendar, now: datetime, need: timedelta) -> Timing:
         calendar=calendar,
         now=moment,
         need=need,
-        zones=tuple(
-            ZoneNow(name, moment.astimezone(zone), _is_busy(calendar.busy, moment, zone))
-            for name, zone in calendar.users
-        ),
+        zones=calendar.zones(moment),
         freeze=calendar.frozen(moment),
         current=current,
         coming=tuple(later)[:_SHOWN_WINDOWS],

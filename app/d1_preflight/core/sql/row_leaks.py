@@ -60,8 +60,5 @@ def _is_computed(tokens: Sequence[Token], at: int) -> bool:
         return False
     every = 1 if word == "RAISE" or word in _PATHS else 2 if word in _PAIRS else 0
     arguments = list(parted(tokens[at + 2 : closing(tokens, at + 1)])) if every else []
-    return any(not _is_text(argument) for argument in arguments[1 :: every or 1])
-
-
-def _is_text(argument: Sequence[Token]) -> bool:
-    return len(argument) == 1 and argument[0].kind is TokenKind.STRING
+    looked_at = arguments[1 :: every or 1]
+    return any([token.kind for token in one] != [TokenKind.STRING] for one in looked_at)

@@ -62,11 +62,8 @@ def table_columns(summary: Summary) -> tuple[tuple[str, ...], tuple[tuple[str, .
 
 def _cells(table: ChangedTable, *, has_now: bool) -> tuple[str, ...]:
     counts = (table.before, table.after, *((table.now,) if has_now else ()))
-    return (table.table, *(_rows(rows) for rows in counts), count(table.gone), count(table.changed))
-
-
-def _rows(rows: int | None) -> str:
-    return "none" if rows == _NOT_THERE else count(rows)
+    shown = ("none" if rows == _NOT_THERE else count(rows) for rows in counts)
+    return (table.table, *shown, count(table.gone), count(table.changed))
 
 
 def _table(summary: Summary) -> list[str]:

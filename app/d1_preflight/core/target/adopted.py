@@ -66,7 +66,10 @@ def judge_files(
 ) -> tuple[JudgedFile, ...]:
     """Each file's verdict; `steps` are the schemas before the first file and after each."""
     *states, now = meanings((*steps, live))
-    changed = [_changed(old, new) for old, new in pairwise(states)]
+    changed = [
+        tuple(part for part in {**new, **old} if old.get(part) != new.get(part))
+        for old, new in pairwise(states)
+    ]
     by_part: dict[ObjectPart, list[int]] = {}
     for number, parts in enumerate(changed):
         for part in parts:
@@ -106,10 +109,6 @@ def gaps(files: Sequence[JudgedFile]) -> tuple[str, ...]:
     """The files that are not applied and stand before one that is."""
     last = max((n for n, f in enumerate(files) if f.applied is Applied.YES), default=-1)
     return tuple(file.name for file in files[:last] if file.applied is Applied.NO)
-
-
-def _changed(old: _State, new: _State) -> tuple[ObjectPart, ...]:
-    return tuple(part for part in {**new, **old} if old.get(part) != new.get(part))
 
 
 def _compared(

@@ -6,6 +6,7 @@ file again.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from d1_preflight.core.format import first
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.project.pending import pending_set
 from d1_preflight.core.schema.schema import Schema, tables_of
@@ -149,5 +150,4 @@ def refusal(reasons: Mapping[ForeignLedger, str]) -> str:
 
 def listed(names: Sequence[str]) -> str:
     """The first names, and how many more there are."""
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + more
+    return first(names, _MOST_NAMED)

@@ -13,7 +13,6 @@ from d1_preflight.core.record.apply_facts import ChainHead, ChainLink, CloseFact
 from d1_preflight.core.record.facts import NO_ITEMS
 from d1_preflight.core.record.file import load_table, read_facts
 from d1_preflight.core.record.record import DatabaseRef
-from d1_preflight.core.toml.strict import TomlTable
 from d1_preflight.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def sum_line(name: str, data: bytes) -> str:
     return f"{sha256(data).hexdigest()}  {name}"
 
 
-def read_closed(files: Mapping[str, bytes], folder: str = "") -> ClosedRecord | None:
+def read_closed(files: Mapping[str, bytes]) -> ClosedRecord | None:
     """A record's place in its chain, read from its head and its last attempt alone.
 
     None where it is not closed, or cannot be read: its own verification says so.
@@ -70,7 +69,7 @@ def read_closed(files: Mapping[str, bytes], folder: str = "") -> ClosedRecord | 
     if data is None or RECORD_SIGNATURE not in files:
         return None
     try:
-        return _read_closed(data, files, folder)
+        return _read_closed(data, files)
     except RecordInvalid:
         return None
 
@@ -119,7 +118,7 @@ def _skipped(
     return tuple(name for name in names[first:until] if name not in closed)
 
 
-def _read_closed(data: bytes, files: Mapping[str, bytes], folder: str) -> ClosedRecord | None:
+def _read_closed(data: bytes, files: Mapping[str, bytes]) -> ClosedRecord | None:
     first, last = data.find(_ATTEMPT), data.rfind(_ATTEMPT)
     if first < 0:
         return None
@@ -135,11 +134,6 @@ def _read_closed(data: bytes, files: Mapping[str, bytes], folder: str) -> Closed
         sha256=sha256(data).hexdigest(),
         closed_at=facts.closed_at,
         end=facts.end,
-        link=_link(top, facts),
+        link=None if top.whole("schema") == 1 else facts.chain or ChainLink(),
         reviews=tuple(sum_line(n, files[n]) for n in sorted(files) if ".review." in n),
-        folder=folder,
     )
-
-
-def _link(top: TomlTable, facts: CloseFacts) -> ChainLink | None:
-    return None if top.whole("schema") == 1 else facts.chain or ChainLink()

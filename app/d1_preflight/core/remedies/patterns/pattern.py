@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from d1_preflight.core.errors import UsageError
+from d1_preflight.core.format import first
 from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.schema.table import Column, Table, TableKind
 from d1_preflight.core.sql.tokenizer import statements, tokens
@@ -48,10 +49,8 @@ class Wanted:
     @property
     def used(self) -> str:
         """Which code uses the column, in a sentence; "" where none does."""
-        more = f" and {len(self.code) - _MOST_PLACES} more" if self.code[_MOST_PLACES:] else ""
         if self.code:
-            places = ", ".join(self.code[:_MOST_PLACES])
-            return f"The code uses {self.column}: {places}{more}."
+            return f"The code uses {self.column}: {first(self.code, _MOST_PLACES)}."
         why = "; ".join(self.unseen)
         return f"It is unknown whether the code uses {self.column}: {why}." if why else ""
 
