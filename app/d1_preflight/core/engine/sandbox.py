@@ -65,11 +65,11 @@ class Sandbox:
             is_whole=self._whole, made_before=self._made, made_at=made_at,
         )  # fmt: skip
         left_no_row = self._connection.total_changes() == changes
-        if name:
-            trace = replace(trace, unrecorded=self._unrecorded(traces, script, name))
         if keep and left_no_row:
             self._connection.execute("COMMIT")
-        else:
+        if name:  # behind a commit, where undoing it costs no second reading of the schema
+            trace = replace(trace, unrecorded=self._unrecorded(traces, script, name))
+        if not (keep and left_no_row):
             trace = replace(trace, commit_error=self._violation())
             self._connection.execute("ROLLBACK")
             if keep:
