@@ -23,7 +23,7 @@ from d1_preflight.core.rows.row_diff import (
 )
 from d1_preflight.core.schema.schema import Schema
 from law_size import examples
-from local_copies import copy_rows, diff_files, two_states
+from local_copies import copy_rows, diff_files, make_file, two_states
 
 SHOP = """
 CREATE TABLE teams(id TEXT PRIMARY KEY, name TEXT, old TEXT);
@@ -420,10 +420,7 @@ def test_a_diff_adds_up_what_its_tables_lose(compare: Compare) -> None:
 
 
 def _make(path: Path, sql: str) -> None:
-    path.unlink(missing_ok=True)
-    connection = apsw.Connection(str(path))
-    connection.execute(sql)
-    connection.close()
+    make_file(path, sql)
 
 
 def _table(found: RowDiff, name: str) -> TableDiff:
