@@ -29,6 +29,15 @@ def schema_of(sql: str) -> Schema:
         connection.close()
 
 
+def make_file(path: Path, sql: str) -> Path:
+    """A database's file as a script makes it: in memory, where nothing is synced at each step."""
+    connection = apsw.Connection(":memory:")
+    connection.execute(sql).fetchall()
+    path.write_bytes(connection.serialize("main"))
+    connection.close()
+    return path
+
+
 def copy_table(source: Path, table: Table, path: Path) -> RowCopy:
     """Copy one table as the target's tables are copied: through tagged text."""
     writer = RowCopyWriter(path, table)

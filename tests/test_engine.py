@@ -239,4 +239,4 @@ def test_the_work_grows_with_the_file_not_with_its_square() -> None:
         return calls
 
     judged("CREATE TABLE warm(id);")
-    assert asked(400) < 2.5 * asked(200)
+    assert asked(200) < 2.5 * asked(100)

@@ -42,7 +42,14 @@ from d1_preflight.core.record.gate import (
     clock_behind,
     open_items,
 )
-from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of, upgraded
+from d1_preflight.core.record.record import (
+    Attempt,
+    Outcome,
+    Record,
+    Status,
+    confirmed_kind,
+    upgraded,
+)
 from d1_preflight.core.record.signing import CLOSE
 from d1_preflight.core.recovery.later_write import later_write
 from d1_preflight.core.verify.timeline import TIMELINE
@@ -78,7 +85,8 @@ class Session:
     @property
     def kind(self) -> Kind:
         """The class that decides the path."""
-        return kind_of(self.record, self.checklist, self.analysis.kind)
+        confirmed = confirmed_kind(self.record, self.checklist)
+        return self.analysis.kind if confirmed is None else confirmed
 
     @property
     def project(self) -> Project:

@@ -201,6 +201,7 @@ class FakeTarget:
     calls: list[tuple[str, ...]] = field(default_factory=list)
     kept: list[str | None] = field(default_factory=list)
     protected: list[str] = field(default_factory=list)
+    database: bytes = b""  # what it begins with instead, as SQLite serializes it
     reached: int = 0  # how many applies the database was given
     instead: dict[str, Answer] = field(default_factory=dict)
     first: dict[str, Callable[[], object]] = field(default_factory=dict)
@@ -208,6 +209,9 @@ class FakeTarget:
 
     def __post_init__(self) -> None:
         self.connection.execute("PRAGMA foreign_keys = ON")
+        if self.database:
+            self.connection.deserialize("main", self.database)
+            return
         self.connection.execute(_LEDGER)
         self.apply("0001_prior_state.sql", self.earlier)
         self.connection.execute(self.rows)
@@ -404,6 +408,7 @@ class Bench:
     first_rows: int | None = None
     judged: TargetCache = field(default_factory=TargetCache)
     """Whose judgement a new session begins with; it counts for the same text and schema alone."""
+    begun: "Saved | None" = None  # the walk that it goes on from
 
     def __post_init__(self) -> None:
         self.clock, self.web, self.store = Clock(), Web(), MemoryStore()
@@ -413,7 +418,12 @@ class Bench:
         self.files = Files(self.folder, Migration.from_text(NAME, text), others)
         self.judged_for = self.files.migrations()
         self.local = LocalDatabases(UUID)
-        self.target = FakeTarget(self.local, self.earlier, self.rows)
+        data = b"" if self.begun is None else self.begun.database
+        self.target = FakeTarget(self.local, self.earlier, self.rows, database=data)
+        if self.begun is not None:
+            self.store.held.update(self.begun.held)
+            self.clock.at = self.begun.at
+            self.files.down_file, self.files.times = self.begun.down, dict(self.begun.times)
         self.session = self.opened()
 
     def environment(self) -> Environment:
@@ -574,10 +584,4 @@ class Saved:
         """The same walk in a folder of its own, in a new session."""
         self.tree.write(folder)
         sql, kind, earlier, rows = self.made
-        bench = Bench(folder, sql, kind, settings, earlier, rows, judged=self.judged)
-        bench.files.times = dict(self.times)
-        bench.store.held.update(self.held)
-        bench.target.connection.deserialize("main", self.database)
-        bench.clock.at, bench.files.down_file = self.at, self.down
-        bench.opened()
-        return bench
+        return Bench(folder, sql, kind, settings, earlier, rows, judged=self.judged, begun=self)

@@ -8,7 +8,7 @@ from hashlib import sha256
 import pytest
 
 from actions.conftest import Walked
-from actions.fake_target import ADDITIVE, NAME, Answer, Bench, cut, failed, lost
+from actions.fake_target import ADDITIVE, DESTRUCTIVE, NAME, Answer, Bench, cut, failed, lost
 from d1_preflight.actions.apply import apply_plan, apply_prompts
 from d1_preflight.actions.apply_end import By
 from d1_preflight.core.errors import NotAllowed
@@ -287,16 +287,16 @@ async def test_where_rows_go_their_number_is_typed_as_well(walked: Walked) -> No
 
 
 GOES = (
-    "DROP TABLE log;\n",  # it holds no row
-    "ALTER TABLE teams DROP COLUMN old;\n",
+    "DROP TRIGGER logged;\nDROP TABLE log;\n",  # it holds no row
     "ALTER TABLE teams RENAME COLUMN old TO older;\nALTER TABLE teams DROP COLUMN older;\n",
-    "ALTER TABLE log RENAME TO past;\nDROP TABLE past;\n",
+    DESTRUCTIVE,
+    "DROP TRIGGER logged;\nALTER TABLE log RENAME TO past;\nDROP TABLE past;\n",
 )
 
 
 @pytest.mark.parametrize("sql", sampled(GOES, 2))
 async def test_where_a_table_or_column_goes_the_name_is_typed(walked: Walked, sql: str) -> None:
-    bench = await walked("applied", f"DROP TRIGGER logged;\n{sql}", "destructive")
+    bench = await walked("applied", sql, "destructive")
 
     asked = bench.session.prompts(bench.session.checklist.step("applied"))
 

@@ -90,8 +90,8 @@ async def test_the_copys_own_look_serves_the_counts_once(tmp_path: Path) -> None
     ("drift", "reads"),
     [
         ("CREATE INDEX extra ON members(role)", 1),
-        ("CREATE VIEW named AS SELECT name FROM teams", 1),
-        ("DROP TRIGGER logged", 1),
+        pytest.param("CREATE VIEW named AS SELECT name FROM teams", 1, marks=pytest.mark.matrix),
+        pytest.param("DROP TRIGGER logged", 1, marks=pytest.mark.matrix),
         ("ALTER TABLE members ADD COLUMN more TEXT", 2),
         ("CREATE TABLE more(id INTEGER PRIMARY KEY)", 2),
     ],

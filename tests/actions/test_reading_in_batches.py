@@ -78,9 +78,10 @@ class EngineWrangler:
 def wide_database() -> apsw.Connection:
     connection = apsw.Connection(":memory:")
     columns = ", ".join(f"a_rather_long_column_name_{n} TEXT" for n in range(COLUMNS))
-    for number in range(TABLES):
-        connection.execute(f"CREATE TABLE table_{number} (id INTEGER PRIMARY KEY, {columns})")
-        connection.execute(f"INSERT INTO table_{number} (id) VALUES (1), (2)")
+    with connection:
+        for number in range(TABLES):
+            connection.execute(f"CREATE TABLE table_{number} (id INTEGER PRIMARY KEY, {columns})")
+            connection.execute(f"INSERT INTO table_{number} (id) VALUES (1), (2)")
     connection.execute("CREATE TABLE d1_migrations (id INTEGER PRIMARY KEY, name, applied_at)")
     connection.execute("INSERT INTO d1_migrations VALUES (1, '0001_a.sql', '2026-11-23 14:00:00')")
     return connection
@@ -129,7 +130,7 @@ async def test_hundreds_of_wide_tables_are_read_in_several_commands() -> None:
 
 
 async def test_an_answer_that_is_missing_is_never_taken_for_another() -> None:
-    wrangler = EngineWrangler(wide_database(), forgets=1)
+    wrangler = EngineWrangler(apsw.Connection(":memory:"), forgets=1)
 
     with pytest.raises(RemoteFailed, match="2 answers, got 1"):
         await read_batch(tools_with(wrangler), ["SELECT 1 AS a", "SELECT 2 AS b"])

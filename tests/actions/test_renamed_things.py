@@ -80,7 +80,7 @@ EXCHANGES = {
 EXCHANGED = [(*each, traffic) for each in EXCHANGES.values() for traffic in (False, True)]
 
 
-@pytest.mark.parametrize(("earlier", "rows", "sql", "traffic"), sampled(EXCHANGED, 3))
+@pytest.mark.parametrize(("earlier", "rows", "sql", "traffic"), sampled(EXCHANGED, 4))
 async def test_a_virtual_tables_own_rows_are_lost_by_name_and_verified_by_value(
     walked: Walked, earlier: str, rows: str, sql: str, *, traffic: bool
 ) -> None:

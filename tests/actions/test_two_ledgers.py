@@ -99,8 +99,8 @@ async def test_both_rows_are_written_in_one_act_and_seen(
     ("said", "row"),
     [
         ("0001_prior_state", "0002_rebuild_teams"),
-        ("0001_prior_state.sql", NAME),
-        ("0001", "0002"),
+        pytest.param("0001_prior_state.sql", NAME, marks=pytest.mark.matrix),
+        pytest.param("0001", "0002", marks=pytest.mark.matrix),
         ("1", "2"),
     ],
 )

@@ -9,7 +9,6 @@ from actions.fake_target import EARLIER, ROWS, Bench
 from d1_preflight.actions import copy_rows
 from d1_preflight.core.record.change_facts import CopyFacts
 from d1_preflight.core.rows import fingerprint, paging
-from sampling import sampled
 
 ODD = (
     "CREATE TABLE odd(k, n TEXT COLLATE NOCASE, v TEXT, old TEXT, PRIMARY KEY(n, k))"
@@ -26,15 +25,12 @@ FILLED = ROWS + "".join(
 )
 
 
+# The suite has it page by page (core/test_paging.py: the pages of any table are the table), stretch
+# by stretch (core/test_broken_text.py), and walks of tables of every kind (test_odd_tables.py).
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "sql",
-    sampled(
-        [
-            "UPDATE odd SET v = hex(v) WHERE n = 'y';\n",
-            "ALTER TABLE odd DROP COLUMN old;\n",
-        ],
-        2,
-    ),
+    ["UPDATE odd SET v = hex(v) WHERE n = 'y';\n", "ALTER TABLE odd DROP COLUMN old;\n"],
 )
 async def test_keys_of_every_kind_are_walked_to_the_close(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sql: str

@@ -6,6 +6,7 @@ The cases stand in `effects.toml`; a case names only what differs from a table l
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 import apsw
@@ -36,12 +37,17 @@ CREATE TRIGGER cleaned AFTER DELETE ON counters BEGIN DELETE FROM audit WHERE id
 CASES = tomllib.loads(Path(__file__).with_name("effects.toml").read_text())["case"]
 
 
-def judged(sql: str, prior: str = PRIOR, *, whole: bool = True) -> Verdict:
+@cache
+def schema_of(sql: str) -> Schema:
     connection = apsw.Connection(":memory:")
-    connection.execute(prior)
+    connection.execute(sql)
     schema = Schema.from_connection(connection)
     connection.close()
-    sandbox = Sandbox(schema, whole=whole)
+    return schema
+
+
+def judged(sql: str, prior: str = PRIOR, *, whole: bool = True) -> Verdict:
+    sandbox = Sandbox(schema_of(prior), whole=whole)
     try:
         return classify(sandbox.run(sql))
     finally:

@@ -39,10 +39,11 @@ ROWS = "INSERT INTO posts(id, title, spam, author) VALUES " + ", ".join(
 def rehearsed(folder: Path, prior: str, rows: str, sql: str, *declared: str) -> list[LossVerdict]:
     failing = []
     for name, then in (("before", ""), ("after", sql)):
-        connection = apsw.Connection(str(folder / name))
+        connection = apsw.Connection(":memory:")
         connection.execute(f"{prior} {rows}; PRAGMA foreign_keys = ON;")
         connection.execute(then)
         failing.append(failing_indexes(connection))
+        (folder / name).write_bytes(connection.serialize("main"))
         connection.close()
     both = apsw.Connection(":memory:")
     both.execute(

@@ -14,7 +14,7 @@ from d1_preflight.core.recovery.repair_sql import (
 )
 from d1_preflight.core.rows.index_gap import failing_indexes
 from d1_preflight.core.schema.schema import Schema, diff
-from local_copies import diff_files, two_states, write_repair
+from local_copies import diff_files, make_file, two_states, write_repair
 
 SHOP = """
 CREATE TABLE users(id INTEGER PRIMARY KEY, email TEXT UNIQUE, boss INTEGER REFERENCES users(id));
@@ -47,8 +47,10 @@ Take = Callable[..., tuple[RepairScript, Path, Path]]
 
 
 def make(path: Path, sql: str) -> Path:
+    if not path.exists():
+        return make_file(path, f"PRAGMA foreign_keys = ON; {sql}")
     connection = apsw.Connection(str(path))
-    connection.execute("PRAGMA foreign_keys = ON; " + sql)
+    connection.execute(f"PRAGMA foreign_keys = ON; {sql}")
     connection.close()
     return path
 

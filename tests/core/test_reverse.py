@@ -16,7 +16,7 @@ from d1_preflight.core.rows.index_gap import failing_indexes
 from d1_preflight.core.rows.row_diff import RowDiff
 from d1_preflight.core.schema.schema import Change, Schema, diff
 from law_size import examples
-from local_copies import copy_rows, diff_files, opened, read_shapes
+from local_copies import copy_rows, diff_files, make_file, opened, read_shapes
 
 SHOP = """
 CREATE TABLE teams(id TEXT PRIMARY KEY, name TEXT NOT NULL, old TEXT, plan TEXT DEFAULT 'free');
@@ -318,10 +318,7 @@ def _compared(before: Path, after: Path) -> RoundTrip:
 
 
 def _make(path: Path, sql: str) -> None:
-    path.unlink(missing_ok=True)
-    connection = apsw.Connection(str(path))
-    connection.execute(sql).fetchall()
-    connection.close()
+    make_file(path, sql)
 
 
 def _schema(sql: str) -> Schema:

@@ -23,7 +23,7 @@ from d1_preflight.core.rows.row_diff import (
 )
 from d1_preflight.core.schema.schema import Schema
 from law_size import examples
-from local_copies import copy_rows, diff_files, table_diff, two_states
+from local_copies import copy_rows, diff_files, make_file, table_diff, two_states
 
 SHOP = """
 CREATE TABLE teams(id TEXT PRIMARY KEY, name TEXT, old TEXT);
@@ -409,10 +409,7 @@ def test_what_is_ignored_is_not_compared_and_the_ledger_by_itself(compare: Compa
 
 
 def _make(path: Path, sql: str) -> None:
-    path.unlink(missing_ok=True)
-    connection = apsw.Connection(str(path))
-    connection.execute(sql)
-    connection.close()
+    make_file(path, sql)
 
 
 def _schema(sql: str) -> Schema:

@@ -25,7 +25,7 @@ from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.sequences import local_sequences
 from law_size import examples
 from local_copies import copy_rows as copy_local
-from local_copies import diff_files, opened, write_repair
+from local_copies import diff_files, make_file, opened, write_repair
 
 LOCAL = LocalDatabases("database-id")
 LEDGER = "CREATE TABLE d1_migrations(id INTEGER PRIMARY KEY AUTOINCREMENT, name, applied_at);"
@@ -106,11 +106,7 @@ def test_every_mark_is_kept_from_the_target_to_the_restored_backup(
 
 
 def made(path: Path, sql: str) -> Path:
-    path.unlink(missing_ok=True)
-    connection = apsw.Connection(str(path))
-    connection.execute(sql)
-    connection.close()
-    return path
+    return make_file(path, sql)
 
 
 USERS = """CREATE TABLE users(id INTEGER PRIMARY KEY AUTOINCREMENT, v);

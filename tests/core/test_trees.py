@@ -8,7 +8,14 @@ import pytest
 from d1_preflight.adapters.row_copies import write_restore
 from d1_preflight.core.rows.fingerprint import fingerprint_query, take_fingerprint
 from d1_preflight.core.schema.table import read_tables
-from local_copies import copy_rows, diff_files, read_schema, read_shapes, table_diff
+from local_copies import (
+    copy_rows,
+    diff_files,
+    make_file,
+    read_schema,
+    read_shapes,
+    table_diff,
+)
 
 TREES = {
     "reals": "CREATE VIRTUAL TABLE places USING rtree(id, x1, x2, y1, y2, +label);",
@@ -23,11 +30,8 @@ NEW = "INSERT INTO places({number}, x1, x2, y1, y2, label) VALUES"
 
 def made(path: Path, kind: str, sql: str = "") -> Path:
     number = "rowid" if kind == "text" else "id"
-    connection = apsw.Connection(str(path))
-    connection.execute(TREES[kind] + FILLED.format(number=number))
-    connection.execute(sql.replace("{number}", number))
-    connection.close()
-    return path
+    filled = TREES[kind] + FILLED.format(number=number)
+    return make_file(path, f"{filled}; {sql.replace('{number}', number)}")
 
 
 @pytest.mark.parametrize("kind", TREES)

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import field, replace
 from pathlib import Path
 
 from d1_preflight.actions.ports import (
@@ -29,7 +28,7 @@ from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
 from d1_preflight.core.target.wrangler_output import StatementResult, explain_failure
 from d1_preflight.core.verify.chain import ClosedRecord
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field, replace
 
 
 @dataclass(slots=True)
@@ -116,7 +115,7 @@ class Environment:
     @property
     def copy(self) -> Path:
         """The folder of the target's copy, a local D1 from before the migration."""
-        return self.workspace / "copy" / "d1"
+        return self.workspace / "copy/d1"
 
     @property
     def knows_target(self) -> bool:
@@ -131,12 +130,14 @@ class Environment:
         Read in this session, else out of the copy that an earlier one made (the target may hold
         tables that no file makes); only without either, what the earlier files would make.
         """
-        seen = self.cache.observation
+        known = self._target_schema()
+        return self._schema_of_files() if known is None else known
+
+    def _target_schema(self) -> Schema | None:
+        seen, copy = self.cache.observation, self.copy
         if seen is not None and self.name not in seen.applied:
             return seen.schema
-        if self.local.file(self.copy).is_file():
-            return self.local.schema(self.copy)
-        return self._schema_of_files()
+        return self.local.schema(copy) if self.local.file(copy).is_file() else None
 
     def _schema_of_files(self) -> Schema:
         """What the earlier files make; they are run once for each of their texts."""
@@ -152,13 +153,14 @@ class Environment:
         """The judgement of the present text on the present schema, worked out once for both."""
         from d1_preflight.core.analysis import not_judged
 
-        migration, whole = self.migration(), self.knows_target
+        migration, known = self.migration(), self._target_schema()
+        whole = known is not None
         try:
             with self.limit(len(self.files.files())):
-                prior = self.prior_schema()
+                prior = self._schema_of_files() if known is None else known
         except NotJudged as error:
             return not_judged(f"The earlier files: {error.message}")
-        key = (migration.sha256, prior.fingerprint, whole)
+        key = (migration.sha256, prior, whole)
         if self.cache.analysis is None or self.cache.analysis[0] != key:
             self.cache.analysis = (key, self._judged(migration, prior, whole=whole))
         return self.cache.analysis[1]

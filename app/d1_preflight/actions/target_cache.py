@@ -26,6 +26,6 @@ class TargetCache:
     size: int | None = None  # of the database, in bytes, as `d1 info` said
     made: "tuple[tuple[str, ...], Schema] | None" = None  # by the earlier files, and their hashes
     walk_cost: "WalkCost | None" = None  # estimated before the first read, on the free plan
-    analysis: "tuple[tuple[str, str, bool], Analysis] | None" = None
+    analysis: "tuple[tuple[str, Schema, bool], Analysis] | None" = None
     first_rows: int | None = None  # the most that a table's first page has; None: the usual number
     version_notes: dict[str, Mapping[str, str]] = field(default_factory=dict)  # they never change

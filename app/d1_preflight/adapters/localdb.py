@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from d1_preflight.lazy_dataclass import dataclass
 
 PERSIST_SUBFOLDER = Path("v3") / "d1" / "miniflare-D1DatabaseObject"
 _ONLY_A_COPY = "It is only a copy; the target was only read."
+_HEAD = 100  # bytes of SQLite's own at the front of a database
 _LEDGER_SQL = """CREATE TABLE {name}(
 		id         INTEGER PRIMARY KEY AUTOINCREMENT,
 		name       TEXT UNIQUE,
@@ -50,6 +52,7 @@ class Contents:
     ledger_table: str = "d1_migrations"
 
 
+@lru_cache(maxsize=32)
 def local_file(persist: Path, database_id: str) -> Path:
     """Name the file of a local D1; `persist` is `--persist-to` (else `.wrangler/state`)."""
     key = sha256(b"miniflare-D1DatabaseObject").digest()
@@ -123,9 +126,27 @@ def read_whole(path: Path, most: int) -> bytes:
 
 
 def read_schema(path: Path) -> Schema:
-    """Read the schema, the ledger's table included."""
+    """Read the schema, the ledger's table included; what did not change is not read again."""
+    return _schema_of(path, _signs_of_change(path))
+
+
+@lru_cache(maxsize=8)
+def _schema_of(path: Path, _signs: object) -> Schema:
     with reading(path) as connection:
         return Schema.from_connection(connection)
+
+
+def _signs_of_change(path: Path) -> tuple[object, ...]:
+    """What differs after any write: SQLite counts them in its file's head, and the -wal grows."""
+    found = list[object]()
+    for part in (path, f"{path}-wal"):
+        try:
+            with open(part, "rb", buffering=0) as file:  # noqa: PTH123 - a tenth of a moment: each key asks
+                now = os.fstat(file.fileno())
+                found += [now.st_ino, now.st_size, now.st_mtime_ns, file.read(_HEAD)]
+        except OSError:
+            found.append(None)
+    return tuple(found)
 
 
 def read_counts(path: Path) -> dict[str, int]:
@@ -180,7 +201,7 @@ def _load(connection: apsw.Connection, copy: RowCopy) -> None:
     table = quote_name(copy.table)
     insert = f"INSERT INTO main.{table}({names}) SELECT {names} FROM copy.rows"
     try:
-        connection.execute("ATTACH ? AS copy", (f"{copy.path.resolve().as_uri()}?mode=ro",))
+        connection.execute("ATTACH ? AS copy", (f"{copy.path.absolute().as_uri()}?mode=ro",))
         connection.execute(f"EXPLAIN {insert}")  # only names are read: no value can leak
     except apsw.Error as error:
         raise ProjectError(

@@ -105,7 +105,7 @@ def create_file(path: Path) -> apsw.Connection:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         connection = apsw.Connection(
-            path.resolve().as_uri(), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
+            path.absolute().as_uri(), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
         )
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA journal_mode = OFF")
@@ -165,13 +165,13 @@ def _rows_of(copy: RowCopy) -> closing[apsw.Connection]:
 def read_only(path: Path) -> apsw.Connection:
     """Open a database's file that nothing here may change."""
     return apsw.Connection(
-        f"{path.resolve().as_uri()}?mode=ro", apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        f"{path.absolute().as_uri()}?mode=ro", apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     )
 
 
 def _attach(connection: apsw.Connection, name: str, path: Path) -> None:
     try:
-        connection.execute(f"ATTACH ? AS {name}", (f"{path.resolve().as_uri()}?mode=ro",))
+        connection.execute(f"ATTACH ? AS {name}", (f"{path.absolute().as_uri()}?mode=ro",))
         connection.execute(f"PRAGMA {name}.cache_size = -{_CACHE_KIB}")
     except apsw.Error as error:
         raise ProjectError(

@@ -7,6 +7,7 @@ whole copy proves to be kept count as kept.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from d1_preflight.core.effects.column_lineage import ColumnContents
 from d1_preflight.core.effects.conditions import always_true
@@ -62,6 +63,12 @@ def row_lineage(script: ScriptTrace) -> tuple[TableLineage, ...]:
     return tuple(walk.lineage(name) for name in walk.origins)
 
 
+@lru_cache(maxsize=512)
+def _tokens_of(sql: str) -> tuple[Token, ...]:
+    """The tokens of an old trigger: each file of a folder asks for them again."""
+    return tokens(sql)
+
+
 class _RowWalk:
     """The state of the walk: which tables store whose rows now."""
 
@@ -81,7 +88,7 @@ class _RowWalk:
         self._guards = dict[str, tuple[str, str]]()  # trigger -> what it forbids, on which table
         for trigger in old.triggers.values():
             if "RAISE" in trigger.sql.upper():
-                self._note_guard(trigger.name, tokens(trigger.sql))
+                self._note_guard(trigger.name, _tokens_of(trigger.sql))
         self._contents = ColumnContents(old, script.new)
         self._filled_by: dict[str, StatementTrace] = {}
         self._indexes = {name for name in self.origins if _content(old.tables[name.lower()])}

@@ -6,7 +6,7 @@ from the schema of that moment.
 """
 
 import re
-from collections.abc import Iterator
+from functools import lru_cache
 
 import apsw
 
@@ -45,7 +45,7 @@ class Tracer:
         self._events: list[AuthorizerEvent] = []
         self._refusal = ""
         self._work = 0
-        self._objects = {_key(*found): found for found in _objects(connection)}
+        self._objects = _objects(connection)
         self._defined: list[str] = []
         self._reader = _EventReader(connection)
         self._resolver = Resolver(connection, self._reader.columns)
@@ -112,7 +112,7 @@ class Tracer:
 
     def _compare_objects(self) -> _ObjectChanges:
         before = set(self._objects.values())
-        self._objects = {_key(*found): found for found in _objects(self._connection)}
+        self._objects = _objects(self._connection)
         now = set(self._objects.values())
         return tuple(sorted(now - before)), tuple(sorted(before - now))
 
@@ -272,8 +272,13 @@ class _EventReader:
             query = "SELECT sql FROM sqlite_schema WHERE type = ? AND lower(name) = ?"
             row = self._connection.execute(query, key).fetchone()
             sql = str(row[0]) if row and row[0] else ""
-            self._texts[key] = " ".join(t.text.upper() for t in tokens(sql, limit=len(sql)))
+            self._texts[key] = _even_text(sql)
         return self._texts[key]
+
+
+@lru_cache(maxsize=512)
+def _even_text(sql: str) -> str:
+    return " ".join(token.text.upper() for token in tokens(sql, limit=len(sql)))
 
 
 class _AccessBuilder:
@@ -325,8 +330,7 @@ def _key(kind: str, name: str) -> ObjectRef:
     return "trigger" if kind == "trigger" else "", name.lower()
 
 
-def _objects(connection: apsw.Connection) -> Iterator[ObjectRef]:
-    for kind, name in connection.execute(
-        "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite@_%' ESCAPE '@'"
-    ):
-        yield str(kind), str(name)
+def _objects(connection: apsw.Connection) -> dict[ObjectRef, ObjectRef]:
+    """All objects by their keys."""
+    query = "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite@_%' ESCAPE '@'"
+    return {_key(kind, name): (kind, name) for kind, name in connection.execute(query)}

@@ -6,6 +6,9 @@ children whose rows a DROP TABLE deletes by cascade, the triggers that fire. Not
 any input: what SQLite or D1 refuses is a statement trace with an error.
 """
 
+from contextlib import closing
+from functools import lru_cache
+
 import apsw
 
 from d1_preflight.core import d1
@@ -65,11 +68,11 @@ class Sandbox:
             is_whole=self._whole, made_before=self._made, made_at=made_at,
         )  # fmt: skip
         left_no_row = self._connection.total_changes() == changes
-        if name:
-            trace = replace(trace, unrecorded=self._unrecorded(traces, script, name))
         if keep and left_no_row:
             self._connection.execute("COMMIT")
-        else:
+        if name:  # behind a commit, where undoing it costs no second reading of the schema
+            trace = replace(trace, unrecorded=self._unrecorded(traces, script, name))
+        if not (keep and left_no_row):
             trace = replace(trace, commit_error=self._violation())
             self._connection.execute("ROLLBACK")
             if keep:
@@ -169,13 +172,28 @@ def _is_like(trace: StatementTrace, other: StatementTrace) -> bool:
 
 def _made(schema: Schema) -> tuple[apsw.Connection, tuple[str, ...]]:
     connection = apsw.Connection(":memory:", statementcachesize=0)
+    data, problems = _image(schema)
+    with closing(apsw.Connection(":memory:")) as source:
+        source.deserialize("main", data)
+        with connection.backup("main", source, "main") as copy:
+            copy.step()
     connection.execute(f"PRAGMA max_page_count = {_PAGES}")
-    connection.execute(_LEDGER_SQL)  # wrangler makes it before the first file
+    connection.execute("PRAGMA foreign_keys = ON")
     connection.set_progress_handler(go_on, _STEPS_BETWEEN_LOOKS)
-    problems = schema.without(d1.LEDGER).build(connection)
     for limit, value in d1.LIMITS:
         connection.limit(limit, value)
     return connection, problems
+
+
+@lru_cache(maxsize=4)  # the same schema is met by a file, its rewrites and its down file
+def _image(schema: Schema) -> tuple[bytes, tuple[str, ...]]:
+    """A database with the schema, as SQLite keeps it, and what could not be made."""
+    with closing(apsw.Connection(":memory:")) as connection:
+        connection.execute(f"PRAGMA max_page_count = {_PAGES}")
+        connection.execute(_LEDGER_SQL)  # wrangler makes it before the first file
+        connection.set_progress_handler(go_on, _STEPS_BETWEEN_LOOKS)
+        problems = schema.without(d1.LEDGER).build(connection)
+        return connection.serialize("main"), problems
 
 
 def _read(connection: apsw.Connection) -> Schema:

@@ -126,7 +126,7 @@ class ScriptTrace:
 
     def missing(self, trace: StatementTrace) -> str:
         """The object that a refused statement misses and that no file makes, in lower case."""
-        name = missing_name(trace.error)
+        name = missing_name(trace.error) if trace.error else ""
         before = trace.statement.start
         return name if name and self.is_unknown(name, before=before) else ""
 

@@ -7,8 +7,9 @@ is short: an attempt that says nothing of its operator or its files has those of
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
-from typing import cast
+from typing import NamedTuple, cast
 
 from d1_preflight.core.checklist.checklist import Answer
 from d1_preflight.core.errors import RecordInvalid
@@ -35,6 +36,18 @@ _EVIDENCE = {"argv", "exit_code", "milliseconds", "files"}
 _DAMAGED = "It is damaged: restore it from git; its history is not lost."
 _STRANGE = "It may come from a newer version, or was edited manually."
 _INSTANT = "a moment like 2026-11-23T14:00:00Z"
+
+
+_NO_ROWS = Rows()
+
+
+class _Section(NamedTuple):
+    """An attempt as it is written behind another one: each save writes all that came before."""
+
+    before: Attempt | None
+    rows: Rows
+    text: bytes
+    after: Rows  # the counts for the next one
 
 
 def dump_record(record: Record, sections: tuple[bytes, ...] = ()) -> bytes:
@@ -72,6 +85,7 @@ def dump_facts(document: Mapping[str, object]) -> bytes:
     return tomli_w.dumps(cast("dict[str, object]", _plain(document)), indent=2).encode()
 
 
+@lru_cache(maxsize=4)  # one look at a record reads it several times
 def load_record(data: bytes, source: str = "record.toml") -> Record:
     """Read a record; raises RecordInvalid naming file, line and key."""
     top = load_table(data, source)
@@ -131,16 +145,25 @@ def _is_too_deep(document: object) -> bool:
 
 def _sections(attempts: Iterable[Attempt]) -> Iterator[bytes]:
     """The attempts as a record of schema 2 holds them, each said shorter by those before it."""
-    before, rows = None, Rows()
+    before, rows = None, _NO_ROWS
     for attempt in attempts:
-        table = _with_interval(_attempt_table(attempt))
-        if before is not None:
-            same = {"by": before.by, "subjects": dict(sorted(before.subjects.items()))}
-            table = {k: v for k, v in table.items() if k not in same or v != same[k]}
-        if attempt.facts:
-            table["facts"] = packed(attempt.step, attempt.facts, rows)
-        yield section("attempt", cast("Mapping[str, Value]", _plain(table))).encode()
-        before, rows = attempt, rows_of(attempt.step, attempt.facts, rows)
+        held = attempt.typed.get(_Section)
+        if not isinstance(held, _Section) or held.before is not before or held.rows is not rows:
+            after = rows_of(attempt.step, attempt.facts, rows)
+            held = _Section(before, rows, _section(attempt, before, rows), after)
+            attempt.typed[_Section] = held
+        yield held.text
+        before, rows = attempt, held.after
+
+
+def _section(attempt: Attempt, before: Attempt | None, rows: Rows) -> bytes:
+    table = _with_interval(_attempt_table(attempt))
+    if before is not None:
+        same = {"by": before.by, "subjects": dict(sorted(before.subjects.items()))}
+        table = {k: v for k, v in table.items() if k not in same or v != same[k]}
+    if attempt.facts:
+        table["facts"] = packed(attempt.step, attempt.facts, rows)
+    return section("attempt", cast("Mapping[str, Value]", _plain(table))).encode()
 
 
 def _with_interval(table: Mapping[str, object]) -> dict[str, object]:
@@ -185,14 +208,14 @@ def _evidence_table(evidence: Evidence) -> dict[str, object]:
 
 def _plain(value: object) -> object:
     """Tuples become arrays; within a table plain values come before tables, as TOML needs."""
+    if isinstance(value, str):
+        # A terminal can hand over half a character; what cannot be UTF-8 must not stop a save.
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if isinstance(value, Mapping):
         items = [(str(_plain(key)), _plain(item)) for key, item in value.items()]
         return dict(sorted(items, key=lambda pair: _is_table(pair[1])))
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if isinstance(value, str):
-        # A terminal can hand over half a character; what cannot be UTF-8 must not stop a save.
-        return value.encode("utf-8", "replace").decode()
     return value
 
 

@@ -44,9 +44,10 @@ class Status(StrEnum):
     @property
     def is_answered(self) -> bool:
         """Whether this state unblocks the steps that need it."""
-        return self in (Status.PROVED, Status.ATTESTED, Status.WAIVED)
+        return self in _ANSWERED
 
 
+_ANSWERED = frozenset({Status.PROVED, Status.ATTESTED, Status.WAIVED})
 MARKS: Mapping[Status, str] = {
     Status.PROVED: "✓",
     Status.ATTESTED: "✎",
@@ -141,11 +142,15 @@ class Record:
         if index is None:
             return None
         attempt = self.attempts[index]
-        about = {name: self.subjects.get(name, "") for name in step.about}
-        if {name: attempt.subjects.get(name, "") for name in step.about} != about:
-            return None
-        if attempt.status.is_answered and any(self._later(need, index) for need in step.needs):
-            return None
+        now, then = self.subjects, attempt.subjects
+        for name in step.about:
+            if then.get(name, "") != now.get(name, ""):
+                return None
+        if step.needs and attempt.status.is_answered:
+            newest = self._newest
+            for need in step.needs:
+                if newest.get(need, -1) > index:
+                    return None
         return attempt
 
     def last(self, step_id: str) -> Attempt | None:
@@ -266,10 +271,6 @@ class Record:
     def _last(self, step_id: str) -> int | None:
         return self._newest.get(step_id)
 
-    def _later(self, step_id: str, index: int) -> bool:
-        last = self._last(step_id)
-        return last is not None and last > index
-
 
 def upgraded(record: Record, *, now_signed: bool = False) -> Record:
     """The record in the present schema, where no GO was signed yet, or it is `now_signed` again.
@@ -285,11 +286,17 @@ def kind_of(record: Record, checklist: Checklist, fallback: Kind) -> Kind:
 
     Raises RecordInvalid for an unknown confirmed class.
     """
+    confirmed = confirmed_kind(record, checklist)
+    return fallback if confirmed is None else confirmed
+
+
+def confirmed_kind(record: Record, checklist: Checklist) -> Kind | None:
+    """The class that was confirmed; None where none is. Raises RecordInvalid for an unknown one."""
     if not checklist.has(ClassFacts.step):
-        return fallback
+        return None
     attempt = record.standing(checklist.step(ClassFacts.step))
     if attempt is None or not attempt.status.is_answered:
-        return fallback
+        return None
     decided = ClassFacts.from_attempt(attempt)
     for key, value in decided.misread.items():
         raise RecordInvalid(f"The record names an unknown {key}: {value!r}.", hint=RESTORE)

@@ -1,6 +1,7 @@
 """GO's content: which bytes go where, on what proofs, and when to abort; read once it is signed."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Self
 
 from d1_preflight.core.errors import RecordInvalid
@@ -100,7 +101,8 @@ class SignedPlan(FactGroup):
     steps: tuple[PlannedStep, ...] = named("step", NO_ITEMS)
 
     @classmethod
-    def from_bytes(cls, document: bytes) -> Self:
+    @lru_cache(maxsize=4)  # each step under a signed GO looks at it
+    def from_bytes(cls, document: bytes) -> "SignedPlan":
         """The plan in these bytes; raises RecordInvalid if it is incomplete."""
         plan = cls.read(load_facts(document, GO_FILE))
         needed = [k for k in fields_by_key(cls) if k != _SINCE_SCHEMA_2 or plan.schema != 1]

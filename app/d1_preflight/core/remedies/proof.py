@@ -178,15 +178,19 @@ class _Trial:
     def __init__(self, data: bytes, name: str) -> None:
         self._data = data
         self._name = name
+        self._ran: dict[str, tuple[str, _State]] = {}
 
     def refusal(self, text: str) -> str:
         """Why D1 does not take the file on these rows, "" where it does."""
         return self.run(text)[0]
 
     def run(self, text: str) -> tuple[str, "_State"]:
-        """Run the file as D1 does: why it is refused, and all rows after it."""
-        with closing(opened_copy(self._data)) as connection:
-            return refusal_of(connection, self._name, text), _State.of(connection)
+        """Run the file as D1 does, once: why it is refused, and all rows after it."""
+        if text not in self._ran:
+            with closing(opened_copy(self._data)) as connection:
+                refusal = refusal_of(connection, self._name, text)
+                self._ran[text] = refusal, _State.of(connection)
+        return self._ran[text]
 
     def before(self) -> "_State":
         """The rows that both start from."""

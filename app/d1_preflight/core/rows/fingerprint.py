@@ -11,6 +11,7 @@ asked for: the answer says how long the longest one is.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 
 import apsw
@@ -73,7 +74,8 @@ class FingerprintQuery:
         """The statements, for the target or for an attached database."""
         name = quote_name(self.table.name)
         place = f"{quote_name(database)}.{name}" if database else name
-        return tuple(_statement(self.table, place, self.pieces, c) for c in self.conditions)
+        text, numbers = _text(self.table), _numbers(self.pieces)
+        return tuple(_statement(f"{place}{_where(c)}", text, numbers) for c in self.conditions)
 
     def read(self, answers: Iterable[Sequence[Mapping[str, object]]]) -> Fingerprint | None:
         """The fingerprint out of the answers; None where a row is too long for a sure one.
@@ -127,23 +129,32 @@ def take_fingerprint(
     return query.read(answers)
 
 
-def _statement(table: Table, place: str, pieces: int, condition: str) -> str:
-    """Ask for the sums of one stretch.
-
-    `LIMIT -1` makes SQLite work each text out once. Sums are text: JSON rounds beyond 2^53.
-    """
+@lru_cache(maxsize=8)
+def _numbers(pieces: int) -> str:
+    """The sum of a text's pieces, each with its weight."""
     terms = [
         f"CAST(substr(d,{number * _PIECE + 1},{_PIECE})AS INTEGER)%{_PRIME}*{_weight(number)}"
         for number in range(pieces)
     ]
-    where = f" WHERE {condition}" if condition else ""
+    return _balanced(terms, "+")
+
+
+def _where(condition: str) -> str:
+    return f" WHERE {condition}" if condition else ""
+
+
+def _statement(rows: str, text: str, numbers: str) -> str:
+    """Ask for the sums of one stretch.
+
+    `LIMIT -1` makes SQLite work each text out once. Sums are text: JSON rounds beyond 2^53.
+    """
     return (
         "SELECT count(*) AS n, CAST(coalesce(sum(z),0) AS TEXT) AS z,"
         " coalesce(max(z),0) AS longest,"
         f" CAST(coalesce(sum((s%{_FIRST})*(s%{_FIRST})%{_FIRST}),0) AS TEXT) AS a,"
         f" CAST(coalesce(sum((s%{_SECOND})*(s%{_SECOND})%{_SECOND}),0) AS TEXT) AS b"
-        f" FROM (SELECT length(d) AS z, {_balanced(terms, '+')} AS s"
-        f" FROM (SELECT CAST(hex({_text(table)}) AS BLOB) AS d FROM {place}{where} LIMIT -1)"
+        f" FROM (SELECT length(d) AS z, {numbers} AS s"
+        f" FROM (SELECT CAST(hex({text}) AS BLOB) AS d FROM {rows} LIMIT -1)"
         " LIMIT -1)"
     )
 

@@ -185,6 +185,7 @@ class Change:
         return f"{self.object} {self.name} {words}".rstrip(": ")
 
 
+@lru_cache(maxsize=8)
 def structure(schema: Schema) -> Structure:
     """The detailed structure of a schema, read from a scratch database built from it."""
     with closing(apsw.Connection(":memory:")) as connection:
@@ -202,6 +203,7 @@ def create_rest(connection: apsw.Connection, schema: Schema) -> None:
     _create_all(connection, [o for o in schema.objects if o.kind != "table"])
 
 
+@lru_cache(maxsize=8)  # a step asks for the tables of one schema several times
 def tables_of(schema: Schema) -> tuple[Table, ...]:
     """The tables of a schema, read from an empty database of it."""
     with closing(apsw.Connection(":memory:")) as connection:

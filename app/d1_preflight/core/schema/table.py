@@ -286,8 +286,7 @@ def is_virtual(sql: str) -> bool:
 def _columns(
     connection: apsw.Connection, name: str, parts: "_Parts", database: str
 ) -> tuple[Column, ...]:
-    collations = {} if parts.is_virtual else _collations(connection, name, database)
-    pragma = f"PRAGMA {quote_name(database)}."
+    query = f"PRAGMA {quote_name(database)}.table_xinfo({quote_name(name)})"
     return tuple(
         Column(
             name=str(row[1]),
@@ -296,19 +295,17 @@ def _columns(
             default=None if row[4] is None else str(row[4]),
             pk=int(str(row[5])),
             hidden=int(str(row[6])),
-            collation=collations.get(str(row[1]), "BINARY"),
+            collation="BINARY" if parts.is_virtual else _collation(connection, database, name, row),
             generated=parts.generated.get(str(row[1]).lower(), "") if row[6] else "",
         )
-        for row in connection.execute(f"{pragma}table_xinfo({quote_name(name)})")
+        for row in connection.execute(query).fetchall()
     )
 
 
-def _collations(connection: apsw.Connection, name: str, database: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    query = "SELECT name FROM pragma_table_xinfo(?, ?)"
-    for (column,) in connection.execute(query, (name, database)):
-        found[str(column)] = str(connection.column_metadata(database, name, str(column))[1])
-    return found
+def _collation(
+    connection: apsw.Connection, database: str, table: str, row: Sequence[object]
+) -> str:
+    return str(connection.column_metadata(database, table, str(row[1]))[1])
 
 
 def _foreign_keys(connection: apsw.Connection, pragma: str, name: str) -> tuple[ForeignKey, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeGuard
 
 _WIDTH = 240
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 Value = str | int | bool | Sequence["Value"] | Mapping[str, "Value"]
@@ -50,7 +51,7 @@ def _entry(name: str, value: Value) -> Iterator[str]:
 def _inline(value: Value) -> str:
     if isinstance(value, str):
         # JSON leaves DEL as it is, and TOML forbids it
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        return _quoted(value).replace("\x7f", "\\u007f")
     if isinstance(value, int):
         return str(value).lower()
     if isinstance(value, Mapping):

@@ -1,6 +1,6 @@
 """Runs a migration and its down file on invented rows, and compares what was there before."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, suppress
 
 import apsw
@@ -10,7 +10,7 @@ from d1_preflight.core.remedies.proof import Proof, refusal_of
 from d1_preflight.core.remedies.sample_rows import filled_database
 from d1_preflight.core.rows.codec import wire
 from d1_preflight.core.schema.schema import Schema, Structure, StructureReader, compare
-from d1_preflight.core.schema.table import TableKind
+from d1_preflight.core.schema.table import Table, TableKind
 from d1_preflight.core.sql.tokenizer import quote_name
 
 _Bag = tuple[str, ...]
@@ -34,7 +34,7 @@ def tried_up_and_down(
     `seeds` change the invented rows first; `free` are the columns, as `table.column`, whose values
     need not come back.
     """
-    after = _structure_after(prior, texts[0])
+    after = _tables_after(prior, texts[0])
     tried = list[str]()
     for mode, words in _MODES.items():
         with closing(_database(prior, mode, after)) as connection:
@@ -50,7 +50,7 @@ def tried_up_and_down(
 
 def tried_in_parts(prior: Schema, name: str, whole: str, parts: Sequence[str]) -> Proof:
     """Run a text, and its parts one after the other, on the same rows; compare all that is left."""
-    after = _structure_after(prior, whole)
+    after = _tables_after(prior, whole)
     tried = list[str]()
     for mode, words in _MODES.items():
         one, other = (_database(prior, mode, after) for _ in range(2))
@@ -82,20 +82,20 @@ def _differing(
     return changes[0].words if changes else ""
 
 
-def _database(prior: Schema, mode: str, after: apsw.Connection) -> apsw.Connection:
+def _database(prior: Schema, mode: str, after: tuple[Table, ...]) -> apsw.Connection:
     if mode == "empty":
         connection = apsw.Connection(":memory:")
         prior.build(connection)
         return connection
-    later = StructureReader(after).read(Schema.from_connection(after)).tables.values()
-    return filled_database(prior, gaps=mode == "gaps", later=tuple(later))[0]
+    return filled_database(prior, gaps=mode == "gaps", later=after)[0]
 
 
-def _structure_after(prior: Schema, text: str) -> apsw.Connection:
-    connection = apsw.Connection(":memory:")
-    prior.build(connection)
-    refusal_of(connection, "0.sql", text)
-    return connection
+def _tables_after(prior: Schema, text: str) -> tuple[Table, ...]:
+    with closing(apsw.Connection(":memory:")) as connection:
+        prior.build(connection)
+        refusal_of(connection, "0.sql", text)
+        after = Schema.from_connection(connection)
+        return tuple(StructureReader(connection).read(after).tables.values())
 
 
 def _broken(
@@ -109,7 +109,7 @@ def _broken(
         if refused:
             return f"D1 would refuse {what}: {refused}"
         if not number:
-            gone = [table for table in rows if table not in _rows(connection, ())]
+            gone = sorted(rows.keys() - dict(_ordinary(connection)).keys())
             if gone:
                 return f"it removes {', '.join(gone)}"
     connection.execute(f"DROP TABLE IF EXISTS {quote_name(d1.LEDGER)}")
@@ -129,12 +129,16 @@ def _schema(connection: apsw.Connection) -> Structure:
     return StructureReader(connection).read(Schema.from_connection(connection).without(d1.LEDGER))
 
 
+def _ordinary(connection: apsw.Connection) -> Iterator[tuple[str, Table]]:
+    for name, table in _schema(connection).tables.items():
+        if table.kind is TableKind.ORDINARY and not name.startswith(d1.LEDGER):
+            yield name, table
+
+
 def _rows(connection: apsw.Connection, free: Collection[str]) -> dict[str, _Bag]:
     """The rows of each table, in any order, without columns that are free or generated."""
     found = dict[str, _Bag]()
-    for name, table in _schema(connection).tables.items():
-        if table.kind is not TableKind.ORDINARY or name.startswith(d1.LEDGER):
-            continue
+    for name, table in _ordinary(connection):
         chosen = [c for c in table.data_columns if f"{name}.{c.lower()}" not in free]
         listed = ", ".join(wire(quote_name(name)) for name in chosen) or "1"
         rows = connection.execute(f"SELECT {listed} FROM {quote_name(table.name)}")
