@@ -1,9 +1,11 @@
 """The board: at once from local files, then with what the target says."""
 
 import asyncio
+import gc
 from dataclasses import replace
 
 import pytest
+from textual.app import App
 from textual.widgets import Static
 
 from d1_preflight.board import BoardState, Remote
@@ -206,6 +208,51 @@ async def test_leaving_the_wizard_gives_the_record_back() -> None:
         assert opened
         assert source.closed == [session]
         assert isinstance(app.screen, BoardScreen)
+
+
+async def test_what_is_opened_by_name_leaves_the_board_for_whoever_goes_there() -> None:
+    source = scenes.board(scenes.rebuild())
+    app = app_for(source, scenes.REBUILD)
+    gc.disable()  # as a start does
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        board = app.screen_stack[0]
+        beneath, asked = [*board.query("*")], source.asked
+        looks_for_garbage = gc.isenabled()
+        app.simulate_key("b")
+        app.simulate_key("down")  # typed ahead: meant for the board
+        await settle(pilot)
+        there = screen_text(app)
+
+    assert (beneath, asked, looks_for_garbage) == ([], 0, True)
+    assert source.asked >= 1
+    assert "▸ 0062" in there
+    assert "remote read 14:02 EST" in there
+
+
+async def test_where_a_name_cannot_be_opened_the_board_is_there() -> None:
+    source = scenes.board()
+    source._sessions = {scenes.REBUILD: RecordBusy("Another holds it.", hint="Wait.")}
+    dialog, text = await looks(app_for(source, scenes.REBUILD), "enter")
+
+    assert "Another holds it." in dialog
+    assert "rebuild_teams" in text
+    assert "remote read 14:02 EST" in text
+
+
+async def test_no_key_does_anything_on_a_board_that_is_not_there_yet() -> None:
+    class Bare(App[None]):
+        def get_default_screen(self) -> BoardScreen:
+            return BoardScreen(scenes.board(), waits=True)
+
+    app = Bare()
+    async with app.run_test() as pilot:
+        await pilot.press(*"/nvsdacr", "enter", "escape", "up", "tab")
+        await pilot.resize_terminal(60, 20)
+        await pilot.pause()
+
+        assert [*app.screen.query("*")] == []
+        assert len(app.screen_stack) == 1
 
 
 async def test_practice_is_named_on_every_screen() -> None:
