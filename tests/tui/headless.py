@@ -3,24 +3,24 @@
 Textual paints a headless screen as often as one in a terminal and throws the paint away, and each
 app parses all style sheets anew; its Pilot waits twice a key until the process was idle for 20 ms.
 Here only what somebody asks for is painted (a picture; `screen_text` draws what it reads), the apps
-share what was parsed, and 4 ms are idle enough.
+share what was parsed, and Pilot goes on as soon as the event loop has nothing left to do.
 """
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
 from rich.console import RenderableType
-from textual import _wait, app, screen
+from textual import app, pilot, screen
 from textual._compositor import Compositor
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 from textual.css.types import CSSLocation
 from textual.screen import Screen
 
-_IDLE_S = 1 / 250
-_REFRESH_S = 1 / 350  # below the idle time, as 1/60 s is below Textual's own
-_BUSY_SHARE = 1 / 20  # as Textual has it
+_REFRESH_S = 1 / 2_000  # at once: below a millisecond, Textual's timers do not sleep
+_ROUNDS = 3  # of the event loop without work, before it counts as idle
 
 
 class Unpainted(Compositor):
@@ -61,13 +61,23 @@ class SharedStylesheet(Stylesheet):
         return self.parsed[key]
 
 
+async def loop_is_idle(min_sleep: float = 0, max_sleep: float = 1) -> None:
+    """Wait until no task of the event loop can go on; those that wait for time or a thread stay."""
+    del min_sleep
+    loop = asyncio.get_running_loop()
+    until, quiet = loop.time() + max_sleep, 0
+    while quiet < _ROUNDS and loop.time() < until:
+        await asyncio.sleep(0)
+        quiet = 0 if loop._ready else quiet + 1  # type: ignore[attr-defined]
+
+
 def be_cheap() -> None:
     """Make the screens of this process so."""
     screen.Compositor = Unpainted  # type: ignore[attr-defined]  # a screen makes its own there
     app.Stylesheet = SharedStylesheet  # type: ignore[attr-defined]  # an app makes its own there
     screen.UPDATE_PERIOD = _REFRESH_S  # type: ignore[misc]
-    _wait.SLEEP_GRANULARITY = _IDLE_S
-    _wait.SLEEP_IDLE = _IDLE_S * _BUSY_SHARE
+    app.wait_for_idle = loop_is_idle  # type: ignore[attr-defined]  # a key waits for it there
+    pilot.wait_for_idle = loop_is_idle  # type: ignore[attr-defined]  # and a pause there
 
 
 @contextmanager

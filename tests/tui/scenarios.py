@@ -19,6 +19,7 @@ from tui.reading import screen_text
 
 ZONE = ZoneInfo("America/New_York")
 SIZES = ((80, 24), (120, 40))
+_LOOK_S = 0.005
 Walk = Callable[[Pilot[None]], Awaitable[None]]
 
 
@@ -29,6 +30,14 @@ async def settle(pilot: Pilot[None]) -> None:
     if ending:
         await pilot.app.workers.wait_for_complete(ending)
     await pilot.pause()
+
+
+async def resized(pilot: Pilot[None], width: int, height: int) -> None:
+    """Give the terminal another size; Textual heeds it a moment later."""
+    await pilot.resize_terminal(width, height)
+    while pilot.app._resize_timer is not None:  # noqa: ASYNC110 - nothing says when
+        await asyncio.sleep(_LOOK_S)
+    await settle(pilot)
 
 
 async def looks(
@@ -152,7 +161,7 @@ def shown(words: str) -> Callable[[PreflightApp], Awaitable[None]]:
     async def until(app: PreflightApp) -> None:
         async with asyncio.timeout(20):
             while words not in screen_text(app):  # noqa: ASYNC110 - nothing says "drawn"
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(_LOOK_S)
 
     return until
 
@@ -170,7 +179,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("rehearsal", lambda: app_at("rehearsed", 1_204), ("enter",)),
     Scenario("losses", _losses),
     Scenario("rewrite", _rewriting, ("escape", "p")),
-    Scenario("data-safety", _backing_up, ("enter",)),
+    Scenario("data-safety", _backing_up, ("enter",), shown("1 of 7 tables")),
     Scenario("rollback", lambda: app_at("running_code"), ("up",)),
     Scenario("timing", lambda: app_at("dashboard"), ("escape", "up")),
     Scenario("waiver", _busy_hour, ("enter", "w")),
@@ -182,7 +191,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         (*"marketplace-production", "enter", "0", "enter"),
         shown("◐ re-check: pending"),
     ),
-    Scenario("verification", _watching, ("enter",)),
+    Scenario("verification", _watching, ("enter",), shown("3:12 left")),
     Scenario("close", lambda: app_at("close")),
     Scenario(
         "record",

@@ -21,7 +21,7 @@ from sampling import sampled
 from tui import scenes
 from tui.fakes import FakeBoard, NoAdoption, NotedEdits
 from tui.reading import screen_text
-from tui.scenarios import app_for, looks, settle
+from tui.scenarios import app_for, looks, resized, settle
 
 
 async def test_the_board_paints_before_the_target_has_answered() -> None:
@@ -248,8 +248,7 @@ async def test_no_key_does_anything_on_a_board_that_is_not_there_yet() -> None:
     app = Bare()
     async with app.run_test() as pilot:
         await pilot.press(*"/nvsdacr", "enter", "escape", "up", "tab")
-        await pilot.resize_terminal(60, 20)
-        await pilot.pause()
+        await resized(pilot, 60, 20)
 
         assert [*app.screen.query("*")] == []
         assert len(app.screen_stack) == 1

@@ -24,7 +24,7 @@ from d1_preflight.tui.widgets.sql_view import SqlView
 from tui import scenes
 from tui.fakes import NoAdoption, NotedEdits, NotedPages
 from tui.reading import screen_text
-from tui.scenarios import app_at, app_for, looks, settle
+from tui.scenarios import app_at, app_for, looks, resized, settle
 
 
 def changes(before: str, after: str) -> tuple[SchemaChange, ...]:
@@ -110,7 +110,7 @@ async def test_the_findings_stand_beside_the_sql_and_a_click_goes_to_the_line() 
         pane = app.screen.query_one("FindingsPane")
         await pilot.click(pane, offset=(4, 0))
         chosen = app.screen.query_one(SqlView).chosen
-        await pilot.resize_terminal(80, 30)
+        await resized(pilot, 80, 30)
         await pilot.press("escape", "f")
         await settle(pilot)
         narrow = screen_text(app)
@@ -139,8 +139,7 @@ async def test_up_and_down_stand_beside_each_other_and_below_on_a_narrow_screen(
         await pilot.press("up")
         await settle(pilot)
         wide = screen_text(app).splitlines()
-        await pilot.resize_terminal(80, 40)
-        await settle(pilot)
+        await resized(pilot, 80, 40)
         narrow = screen_text(app)
 
     assert any("─ up" in line and "─ down" in line for line in wide)

@@ -5,7 +5,7 @@ import pytest
 from sampling import sampled
 from tui import scenes
 from tui.reading import screen_text
-from tui.scenarios import SCENARIOS, Scenario, app_at, app_for, looks, settle
+from tui.scenarios import SCENARIOS, Scenario, app_at, app_for, looks, resized, settle
 
 _SAMPLE = ((20, 10), (1, 1), (80, 24))
 _SIZES = ((31, 24), (20, 10), (13, 5), (10, 24), (3, 3), (1, 1), (80, 24))
@@ -22,8 +22,7 @@ async def test_no_size_ends_the_program(
     async with app.run_test(size=(80, 24)) as pilot:
         await scenario.walk(pilot)
         for width, height in sizes:
-            await pilot.resize_terminal(width, height)
-            await pilot.pause()
+            await resized(pilot, width, height)
 
         assert app.failure is None
         assert app.is_running
