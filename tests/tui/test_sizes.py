@@ -2,6 +2,7 @@
 
 import pytest
 
+from d1_preflight.tui.widgets.rail import Rail
 from sampling import sampled
 from tui import scenes
 from tui.reading import screen_text
@@ -36,6 +37,22 @@ async def test_the_wizard_opens_at_any_size(size: tuple[int, int]) -> None:
 
         assert app.failure is None
         assert app.is_running
+
+
+async def test_what_was_covered_while_the_terminal_shrank_fits_when_it_is_back() -> None:
+    app = app_at("window")
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settle(pilot)
+        wide = app.screen.query_one(Rail).size.width
+        await pilot.press("f1")
+        await resized(pilot, 80, 24)
+        await pilot.press("escape")
+        await settle(pilot)
+        narrow = app.screen.query_one(Rail).size.width
+        text = screen_text(app)
+
+    assert (wide, narrow) == (30, 11)
+    assert all(len(line) <= 80 for line in text.splitlines())
 
 
 _SHORT = ((40, 10), (40, 20), (40, 24), (60, 20))

@@ -56,7 +56,6 @@ class PreflightApp(App[None]):
     CSS_PATH = "preflight.tcss"
     TITLE = "preflight"
     COMMANDS = {Acts}  # noqa: RUF012 - Textual types it so
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]  # noqa: RUF012 - Textual types it so
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("exclamation_mark,f2", "emergency", "open the emergency card"),
         Binding("question_mark,f1", "help", "open the help"),

@@ -4,11 +4,12 @@ import gc
 from collections.abc import Iterable
 
 from textual.app import ComposeResult
-from textual.screen import Screen
 from textual.widget import Widget
 
+from d1_preflight.tui.screens.quick import QuickScreen
 
-class LateScreen(Screen[None]):
+
+class LateScreen(QuickScreen[None]):
     """One that `waits` has no parts until it is seen; any other has them from the start."""
 
     def __init__(self, *, waits: bool = False) -> None:
