@@ -71,6 +71,13 @@ async def loop_is_idle(min_sleep: float = 0, max_sleep: float = 1) -> None:
         quiet = 0 if loop._ready else quiet + 1  # type: ignore[attr-defined]
 
 
+async def no_message_waits(_pilot: pilot.Pilot[object], timeout: float = 0) -> bool:
+    """What Pilot asks each widget of the screen by a message: an idle loop has none left."""
+    del timeout
+    await loop_is_idle()
+    return True
+
+
 def be_cheap() -> None:
     """Make the screens of this process so."""
     screen.Compositor = Unpainted  # type: ignore[attr-defined]  # a screen makes its own there
@@ -78,6 +85,7 @@ def be_cheap() -> None:
     screen.UPDATE_PERIOD = _REFRESH_S  # type: ignore[misc]
     app.wait_for_idle = loop_is_idle  # type: ignore[attr-defined]  # a key waits for it there
     pilot.wait_for_idle = loop_is_idle  # type: ignore[attr-defined]  # and a pause there
+    pilot.Pilot._wait_for_screen = no_message_waits  # type: ignore[assignment,method-assign]
 
 
 @contextmanager
