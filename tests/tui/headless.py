@@ -14,12 +14,12 @@ from typing import ClassVar
 from rich.console import RenderableType
 from textual import app, pilot, screen
 from textual._compositor import Compositor
+from textual._context import active_app
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 from textual.css.types import CSSLocation
 from textual.screen import Screen
 
-_REFRESH_S = 1 / 2_000  # at once: below a millisecond, Textual's timers do not sleep
 _ROUNDS = 3  # of the event loop without work, before it counts as idle
 
 
@@ -62,18 +62,34 @@ class SharedStylesheet(Stylesheet):
 
 
 async def loop_is_idle(min_sleep: float = 0, max_sleep: float = 1) -> None:
-    """Wait until no task of the event loop can go on; those that wait for time or a thread stay."""
+    """Wait until no task of the event loop can go on, and the screen is drawn as it then is.
+
+    What waits for time or a thread stays. A screen is drawn once all is said that changes it, not
+    sixty times a second.
+    """
     del min_sleep
     loop = asyncio.get_running_loop()
     until, quiet = loop.time() + max_sleep, 0
     while quiet < _ROUNDS and loop.time() < until:
         await asyncio.sleep(0)
-        quiet = 0 if loop._ready else quiet + 1  # type: ignore[attr-defined]
+        if loop._ready or _draws():  # type: ignore[attr-defined]
+            quiet = 0
+        else:
+            quiet += 1
 
 
-async def no_message_waits(_pilot: pilot.Pilot[object], timeout: float = 0) -> bool:
+def _draws() -> bool:
+    """Whether the screen had something to draw, and has done so."""
+    stack = active_app.get().screen_stack
+    timer = stack[-1]._update_timer if stack and stack[-1].is_running else None
+    if timer is None or not timer._active.is_set():
+        return False
+    stack[-1]._on_timer_update()
+    return True
+
+
+async def no_message_waits(_pilot: pilot.Pilot[object]) -> bool:
     """What Pilot asks each widget of the screen by a message: an idle loop has none left."""
-    del timeout
     await loop_is_idle()
     return True
 
@@ -82,7 +98,6 @@ def be_cheap() -> None:
     """Make the screens of this process so."""
     screen.Compositor = Unpainted  # type: ignore[attr-defined]  # a screen makes its own there
     app.Stylesheet = SharedStylesheet  # type: ignore[attr-defined]  # an app makes its own there
-    screen.UPDATE_PERIOD = _REFRESH_S  # type: ignore[misc]
     app.wait_for_idle = loop_is_idle  # type: ignore[attr-defined]  # a key waits for it there
     pilot.wait_for_idle = loop_is_idle  # type: ignore[attr-defined]  # and a pause there
     pilot.Pilot._wait_for_screen = no_message_waits  # type: ignore[assignment,method-assign]
