@@ -7,7 +7,8 @@ share what was parsed, and Pilot goes on as soon as the event loop has nothing l
 """
 
 import asyncio
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -18,7 +19,10 @@ from textual._context import active_app
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 from textual.css.types import CSSLocation
+from textual.events import Key
+from textual.keys import REPLACED_KEYS, _character_to_key, _get_unicode_name_from_key
 from textual.screen import Screen
+from textual.widgets import Input
 
 _ROUNDS = 3  # of the event loop without work, before it counts as idle
 
@@ -94,12 +98,40 @@ async def no_message_waits(_pilot: pilot.Pilot[object]) -> bool:
     return True
 
 
+async def press_keys(pressed: app.App[object], keys: Iterable[str]) -> None:
+    """Press keys one after the other; what is typed into a field comes in one go."""
+    typed = False
+    for key in keys:
+        if typed and not _is_typed(pressed, key):
+            await loop_is_idle()
+        name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
+        event = Key(name, _character_of(name))
+        event.set_sender(pressed)
+        assert pressed._driver is not None
+        pressed._driver.send_message(event)
+        typed = _is_typed(pressed, key)
+        if not typed:
+            await loop_is_idle()
+    await loop_is_idle()
+
+
+def _is_typed(pressed: app.App[object], key: str) -> bool:
+    return len(key) == 1 and isinstance(pressed.focused, Input)
+
+
+def _character_of(name: str) -> str | None:
+    try:
+        return unicodedata.lookup(_get_unicode_name_from_key(REPLACED_KEYS.get(name, name)))
+    except KeyError:
+        return name if len(name) == 1 else None
+
+
 def be_cheap() -> None:
     """Make the screens of this process so."""
     screen.Compositor = Unpainted  # type: ignore[attr-defined]  # a screen makes its own there
     app.Stylesheet = SharedStylesheet  # type: ignore[attr-defined]  # an app makes its own there
-    app.wait_for_idle = loop_is_idle  # type: ignore[attr-defined]  # a key waits for it there
-    pilot.wait_for_idle = loop_is_idle  # type: ignore[attr-defined]  # and a pause there
+    app.App._press_keys = press_keys  # type: ignore[assignment,method-assign]
+    pilot.wait_for_idle = loop_is_idle  # type: ignore[attr-defined]  # a pause waits there
     pilot.Pilot._wait_for_screen = no_message_waits  # type: ignore[assignment,method-assign]
 
 
