@@ -13,8 +13,10 @@ from d1_preflight.core.record.apply_facts import ApplyFacts, ErrorRateFacts, Tra
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import RestoredTable, RestoreFacts
 from d1_preflight.tui.app import PreflightApp
+from d1_preflight.tui.bodies import body_of
+from d1_preflight.tui.view import View
 from tui import scenes
-from tui.fakes import FakeBoard, FrozenClock, NoAdoption, NotedEdits, NotedPages
+from tui.fakes import FakeBoard, FakeSession, FrozenClock, NoAdoption, NotedEdits, NotedPages
 from tui.reading import screen_text
 
 ZONE = ZoneInfo("America/New_York")
@@ -53,6 +55,24 @@ async def looks(
             await settle(pilot)
             seen.append(screen_text(app))
     return seen
+
+
+async def look(
+    app: PreflightApp, *keys: str | tuple[str, ...], size: tuple[int, int] = (80, 24)
+) -> str:
+    """What is on the screen after these presses."""
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        for pressed in keys:
+            await pilot.press(*((pressed,) if isinstance(pressed, str) else pressed))
+            await settle(pilot)
+        return screen_text(app)
+
+
+def body_text(session: FakeSession, step: str, width: int = 67) -> str:
+    """What the body says of a step: as it is drawn at this width, beside the rail of 80 columns."""
+    view = View(session, session.checklist.step(step), zone=ZONE)
+    return body_of(view)(view, width).plain
 
 
 def busy(app: object) -> bool:

@@ -21,7 +21,7 @@ from sampling import sampled
 from tui import scenes
 from tui.fakes import FakeBoard, NoAdoption, NotedEdits
 from tui.reading import screen_text
-from tui.scenarios import app_for, looks, resized, settle
+from tui.scenarios import app_for, look, looks, resized, settle
 
 
 async def test_the_board_paints_before_the_target_has_answered() -> None:
@@ -285,7 +285,7 @@ async def test_a_name_with_brackets_is_shown_as_it_is() -> None:
 
 async def test_the_counts_of_a_row_are_the_wizards_and_never_half_a_word() -> None:
     app = app_for(scenes.board())
-    *_, text = await looks(app, ("down", "down", "down", "down"), size=(80, 24))
+    text = await look(app, ("down", "down", "down", "down"), size=(80, 24))
 
     gist = next(line for line in text.splitlines() if "blocking" in line)
     assert gist.rstrip().endswith("✗ 1 blocking  ! 1 warning")
@@ -362,7 +362,7 @@ def marked(app: PreflightApp) -> list[str]:
     return [line.split()[1] for line in screen_text(app).splitlines() if line.split()[:1] == ["▸"]]
 
 
-@pytest.mark.parametrize("size", [(80, 24), (80, 16), (120, 40)])
+@pytest.mark.parametrize("size", sampled([((80, 16),), ((80, 24),), ((120, 40),)], 3))
 async def test_before_the_first_answer_no_row_is_chosen_and_then_the_first_pending(
     size: tuple[int, int],
 ) -> None:
@@ -385,7 +385,9 @@ async def test_before_the_first_answer_no_row_is_chosen_and_then_the_first_pendi
     assert keys.strip().startswith("Enter open")
 
 
-@pytest.mark.parametrize(("key", "at"), [("up", -1), ("down", -1), ("home", 0), ("pageup", 0)])
+@pytest.mark.parametrize(
+    ("key", "at"), sampled([("up", -1), ("down", -1), ("home", 0), ("pageup", 0)], 2)
+)
 async def test_what_is_chosen_before_the_answer_stays_chosen(key: str, at: int) -> None:
     source, app = unread()
     async with app.run_test() as pilot:

@@ -6,13 +6,13 @@ from d1_preflight.tui.widgets.rail import Rail
 from sampling import sampled
 from tui import scenes
 from tui.reading import screen_text
-from tui.scenarios import SCENARIOS, Scenario, app_at, app_for, looks, resized, settle
+from tui.scenarios import SCENARIOS, Scenario, app_at, app_for, look, resized, settle
 
 _SAMPLE = ((20, 10), (1, 1), (80, 24))
 _SIZES = ((31, 24), (20, 10), (13, 5), (10, 24), (3, 3), (1, 1), (80, 24))
 
 
-@pytest.mark.parametrize("scenario", sampled(SCENARIOS, 6, (one.name for one in SCENARIOS)))
+@pytest.mark.parametrize("scenario", sampled(SCENARIOS, 11, (one.name for one in SCENARIOS)))
 @pytest.mark.parametrize(
     "sizes", [_SAMPLE, pytest.param(_SIZES, marks=pytest.mark.matrix)], ids=["sample", "all"]
 )
@@ -99,7 +99,7 @@ async def test_a_list_that_is_longer_than_the_screen_follows_its_cursor() -> Non
 
 async def test_a_comment_that_is_a_line_is_cut_and_not_wrapped() -> None:
     app = app_for(scenes.board())
-    *_, shown = await looks(app, "up", size=(80, 24))
+    shown = await look(app, "up", size=(80, 24))
 
     rules = [line for line in shown.splitlines() if "=====" in line or "═════" in line]
     assert len(rules) == 1
@@ -107,6 +107,6 @@ async def test_a_comment_that_is_a_line_is_cut_and_not_wrapped() -> None:
 
 async def test_a_schema_change_says_that_it_is_not_declared_before_its_note() -> None:
     app = app_at("rehearsed", 1_204)
-    *_, shown = await looks(app, "enter", size=(80, 24))
+    shown = await look(app, "enter", size=(80, 24))
 
     assert "index idx_teams_stripe  ✗ not declared" in shown
