@@ -99,13 +99,13 @@ class Scenario:
 
     name: str
     app: Callable[[], PreflightApp]
-    keys: tuple[str, ...] = ()
+    keys: tuple[str | tuple[str, ...], ...] = ()
     until: Callable[[PreflightApp], Awaitable[None]] | None = None
 
     async def walk(self, pilot: Pilot[None]) -> None:
         await settle(pilot)
-        for key in self.keys:
-            await pilot.press(key)
+        for pressed in self.keys:
+            await pilot.press(*((pressed,) if isinstance(pressed, str) else pressed))
             await settle(pilot)
         if self.until is not None:
             assert isinstance(pilot.app, PreflightApp)
@@ -191,7 +191,7 @@ def _never() -> asyncio.Event:
 
 
 SCENARIOS: tuple[Scenario, ...] = (
-    Scenario("board", _board, ("up", "down", "down", "down", "down", "down")),
+    Scenario("board", _board, ("up", ("down",) * 5)),
     Scenario("practice", lambda: app_for(scenes.board(target="practice"))),
     Scenario("classification", lambda: app_at("findings"), ("escape", "f")),
     Scenario("question", lambda: app_at("findings")),
@@ -208,7 +208,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         "applying",
         _applying,
-        (*"marketplace-production", "enter", "0", "enter"),
+        (tuple("marketplace-production"), "enter", "0", "enter"),
         shown("◐ re-check: pending"),
     ),
     Scenario("verification", _watching, ("enter",), shown("3:12 left")),
@@ -216,7 +216,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         "record",
         lambda: app_for(scenes.board(scenes.rebuild().walked_to("go"))),
-        (*["down"] * 4, "s"),
+        (("down",) * 4, "s"),
     ),
     Scenario("emergency", lambda: app_at("ledger"), ("exclamation_mark",)),
     Scenario("light", lambda: app_at("rehearsed", 1_204), ("ctrl+t", "enter")),

@@ -6,7 +6,7 @@ from d1_preflight.tui.widgets.rail import Rail
 from sampling import sampled
 from tui import scenes
 from tui.reading import screen_text
-from tui.scenarios import SCENARIOS, Scenario, app_at, app_for, look, resized, settle
+from tui.scenarios import SCENARIOS, Scenario, app_at, app_for, body_text, look, resized, settle
 
 _SAMPLE = ((20, 10), (1, 1), (80, 24))
 _SIZES = ((31, 24), (20, 10), (13, 5), (10, 24), (3, 3), (1, 1), (80, 24))
@@ -106,7 +106,8 @@ async def test_a_comment_that_is_a_line_is_cut_and_not_wrapped() -> None:
 
 
 async def test_a_schema_change_says_that_it_is_not_declared_before_its_note() -> None:
-    app = app_at("rehearsed", 1_204)
-    shown = await look(app, "enter", size=(80, 24))
+    session = scenes.rebuild(1_204).walked_to("rehearsed")
+    await session.perform(session.checklist.step("rehearsed"), {})
+    shown = body_text(session, "rehearsed")
 
     assert "index idx_teams_stripe  ✗ not declared" in shown

@@ -299,7 +299,7 @@ async def test_what_is_typed_by_hand_cannot_be_pasted() -> None:
             for step in ("named", "purpose", "applied", "close")
             for opened in (("exclamation_mark", EmergencyScreen), ("question_mark", HelpScreen))
         ),
-        3,
+        5,
     ),
 )
 async def test_emergency_and_help_are_one_key_away_from_every_step(
@@ -706,8 +706,7 @@ async def test_the_dashboard_opens_in_a_browser_or_its_address_is_shown_whole(th
     app._browse = pages
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        footer = screen_text(app).splitlines()[-1]
-        body = "".join(line.rpartition("│")[2].strip() for line in screen_text(app).splitlines())
+        seen = screen_text(app).splitlines()
         await pilot.press("escape", "d")
         await settle(pilot)
         told = isinstance(app.screen, Problem)
@@ -715,7 +714,8 @@ async def test_the_dashboard_opens_in_a_browser_or_its_address_is_shown_whole(th
         lines = screen_text(app).splitlines()[box.y : box.bottom]
         dialog = "".join(line[box.x : box.right].strip() for line in lines)
 
-    assert "y confirm that it is open" in footer
+    body = "".join(line.rpartition("│")[2].strip() for line in seen)
+    assert "y confirm that it is open" in seen[-1]
     assert page in body
     assert pages.pages == [page]
     assert told is not there
