@@ -49,6 +49,8 @@ class SharedStylesheet(Stylesheet):
     """Parses a text once for all apps that give the same values to its variables."""
 
     parsed: ClassVar[dict[tuple[object, ...], list[RuleSet]]] = {}
+    numbers: ClassVar[dict[tuple[tuple[str, str], ...], int]] = {}
+    _numbered: tuple[dict[str, str], int] | None = None
 
     def _parse_rules(
         self,
@@ -59,10 +61,17 @@ class SharedStylesheet(Stylesheet):
         scope: str = "",
     ) -> list[RuleSet]:
         where = (read_from, is_default_rules, tie_breaker, scope)
-        key = (css, *where, tuple(sorted(self._variables.items())))
+        key = (css, *where, self._number_of_variables())
         if key not in self.parsed:
             self.parsed[key] = super()._parse_rules(css, *where)
         return self.parsed[key]
+
+    def _number_of_variables(self) -> int:
+        """The same for all apps that give the same values to the variables."""
+        if self._numbered is None or self._numbered[0] is not self._variables:
+            values = tuple(sorted(self._variables.items()))
+            self._numbered = (self._variables, self.numbers.setdefault(values, len(self.numbers)))
+        return self._numbered[1]
 
 
 async def loop_is_idle(min_sleep: float = 0, max_sleep: float = 1) -> None:

@@ -169,6 +169,7 @@ async def test_x_stops_it_and_nothing_follows() -> None:
     assert {state(session, step) for step in ran(session)} == {Status.INTERRUPTED}
 
 
+@pytest.mark.matrix  # the suite has it over the board: the pace is kept until s turns it back
 async def test_s_brings_step_by_step_and_back() -> None:
     session = by_itself()
     app = opened(session)

@@ -191,7 +191,7 @@ def test_the_output_of_another_record_is_forgotten() -> None:
     assert running.after(step.id, 0) == []
 
 
-@pytest.mark.parametrize(("keys", "line"), [((), 9), (("f",), 23)])
+@pytest.mark.parametrize(("keys", "line"), sampled([(("f",), 23), ((), 9)], 2))
 async def test_e_opens_the_editor_at_the_line_of_the_finding(
     keys: tuple[str, ...], line: int
 ) -> None:

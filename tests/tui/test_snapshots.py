@@ -22,6 +22,7 @@ WIDEST = (200, 60)
 LIKE_ANOTHER = {  # what is moved to the matrix, and what the suite has of it
     "practice": "board, and test_board.test_practice_is_named_on_every_screen",
     "question": "classification, losses",
+    "class": "classification, and test_sizes.test_a_short_screen_keeps_the_question_…[class]",
     "light": "rehearsal, and the inks of test_theme",
     "apply": "applying",
     "busy": "waiver, and test_board.test_a_record_that_another_holds_is_a_dialog_…",

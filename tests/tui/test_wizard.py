@@ -622,7 +622,7 @@ async def test_a_question_that_cannot_be_read_is_a_dialog_and_nothing_is_sent() 
         assert app.failure is None
 
 
-@pytest.mark.parametrize("step", ["copied", "errors"])
+@pytest.mark.parametrize("step", sampled(["copied", "errors"], 2))
 async def test_after_stop_waiting_the_screen_says_interrupted_and_enter_goes_on(step: str) -> None:
     session = scenes.rebuild().walked_to(step)
     session.hold = asyncio.Event()
@@ -645,7 +645,7 @@ async def test_after_stop_waiting_the_screen_says_interrupted_and_enter_goes_on(
     assert state(session, step) is Status.PROVED
 
 
-@pytest.mark.parametrize("ended", [Status.INTERRUPTED, Status.UNKNOWN])
+@pytest.mark.parametrize("ended", sampled([Status.UNKNOWN, Status.INTERRUPTED], 2))
 async def test_after_an_apply_whose_end_nobody_saw_enter_only_looks(ended: Status) -> None:
     session = scenes.rebuild().walked_to("applied")
     session.script = {"applied": Outcome(ended, "Nobody saw its end.")}
