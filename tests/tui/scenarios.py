@@ -13,12 +13,15 @@ from d1_preflight.core.record.apply_facts import ApplyFacts, ErrorRateFacts, Tra
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import RestoredTable, RestoreFacts
 from d1_preflight.tui.app import PreflightApp
+from d1_preflight.tui.bodies import body_of
+from d1_preflight.tui.view import View
 from tui import scenes
-from tui.fakes import FakeBoard, FrozenClock, NoAdoption, NotedEdits, NotedPages
+from tui.fakes import FakeBoard, FakeSession, FrozenClock, NoAdoption, NotedEdits, NotedPages
 from tui.reading import screen_text
 
 ZONE = ZoneInfo("America/New_York")
 SIZES = ((80, 24), (120, 40))
+_LOOK_S = 0.005
 Walk = Callable[[Pilot[None]], Awaitable[None]]
 
 
@@ -29,6 +32,14 @@ async def settle(pilot: Pilot[None]) -> None:
     if ending:
         await pilot.app.workers.wait_for_complete(ending)
     await pilot.pause()
+
+
+async def resized(pilot: Pilot[None], width: int, height: int) -> None:
+    """Give the terminal another size; Textual heeds it a moment later."""
+    await pilot.resize_terminal(width, height)
+    while pilot.app._resize_timer is not None:  # noqa: ASYNC110 - nothing says when
+        await asyncio.sleep(_LOOK_S)
+    await settle(pilot)
 
 
 async def looks(
@@ -44,6 +55,24 @@ async def looks(
             await settle(pilot)
             seen.append(screen_text(app))
     return seen
+
+
+async def look(
+    app: PreflightApp, *keys: str | tuple[str, ...], size: tuple[int, int] = (80, 24)
+) -> str:
+    """What is on the screen after these presses."""
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        for pressed in keys:
+            await pilot.press(*((pressed,) if isinstance(pressed, str) else pressed))
+            await settle(pilot)
+        return screen_text(app)
+
+
+def body_text(session: FakeSession, step: str, width: int = 67) -> str:
+    """What the body says of a step: as it is drawn at this width, beside the rail of 80 columns."""
+    view = View(session, session.checklist.step(step), zone=ZONE)
+    return body_of(view)(view, width).plain
 
 
 def busy(app: object) -> bool:
@@ -70,13 +99,13 @@ class Scenario:
 
     name: str
     app: Callable[[], PreflightApp]
-    keys: tuple[str, ...] = ()
+    keys: tuple[str | tuple[str, ...], ...] = ()
     until: Callable[[PreflightApp], Awaitable[None]] | None = None
 
     async def walk(self, pilot: Pilot[None]) -> None:
         await settle(pilot)
-        for key in self.keys:
-            await pilot.press(key)
+        for pressed in self.keys:
+            await pilot.press(*((pressed,) if isinstance(pressed, str) else pressed))
             await settle(pilot)
         if self.until is not None:
             assert isinstance(pilot.app, PreflightApp)
@@ -152,7 +181,7 @@ def shown(words: str) -> Callable[[PreflightApp], Awaitable[None]]:
     async def until(app: PreflightApp) -> None:
         async with asyncio.timeout(20):
             while words not in screen_text(app):  # noqa: ASYNC110 - nothing says "drawn"
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(_LOOK_S)
 
     return until
 
@@ -162,7 +191,7 @@ def _never() -> asyncio.Event:
 
 
 SCENARIOS: tuple[Scenario, ...] = (
-    Scenario("board", _board, ("up", "down", "down", "down", "down", "down")),
+    Scenario("board", _board, ("up", ("down",) * 5)),
     Scenario("practice", lambda: app_for(scenes.board(target="practice"))),
     Scenario("classification", lambda: app_at("findings"), ("escape", "f")),
     Scenario("question", lambda: app_at("findings")),
@@ -170,7 +199,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("rehearsal", lambda: app_at("rehearsed", 1_204), ("enter",)),
     Scenario("losses", _losses),
     Scenario("rewrite", _rewriting, ("escape", "p")),
-    Scenario("data-safety", _backing_up, ("enter",)),
+    Scenario("data-safety", _backing_up, ("enter",), shown("1 of 7 tables")),
     Scenario("rollback", lambda: app_at("running_code"), ("up",)),
     Scenario("timing", lambda: app_at("dashboard"), ("escape", "up")),
     Scenario("waiver", _busy_hour, ("enter", "w")),
@@ -179,15 +208,15 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         "applying",
         _applying,
-        (*"marketplace-production", "enter", "0", "enter"),
+        (tuple("marketplace-production"), "enter", "0", "enter"),
         shown("◐ re-check: pending"),
     ),
-    Scenario("verification", _watching, ("enter",)),
+    Scenario("verification", _watching, ("enter",), shown("3:12 left")),
     Scenario("close", lambda: app_at("close")),
     Scenario(
         "record",
         lambda: app_for(scenes.board(scenes.rebuild().walked_to("go"))),
-        (*["down"] * 4, "s"),
+        (("down",) * 4, "s"),
     ),
     Scenario("emergency", lambda: app_at("ledger"), ("exclamation_mark",)),
     Scenario("light", lambda: app_at("rehearsed", 1_204), ("ctrl+t", "enter")),

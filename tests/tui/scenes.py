@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -419,6 +420,7 @@ def _row(number: str, words: str, kind: Kind, risk: Risk, **more: object) -> Boa
     return replace(row, **more)  # type: ignore[arg-type]  # the fields are named by the caller
 
 
+@cache
 def rows() -> tuple[BoardRow, ...]:
     """The board's rows as the local files tell them."""
     return (
@@ -435,6 +437,7 @@ def rows() -> tuple[BoardRow, ...]:
     )  # fmt: skip
 
 
+@cache
 def answered() -> BoardState:
     """The same rows after the target has answered."""
     told = tuple(

@@ -169,6 +169,7 @@ async def test_x_stops_it_and_nothing_follows() -> None:
     assert {state(session, step) for step in ran(session)} == {Status.INTERRUPTED}
 
 
+@pytest.mark.matrix  # the suite has it over the board: the pace is kept until s turns it back
 async def test_s_brings_step_by_step_and_back() -> None:
     session = by_itself()
     app = opened(session)
@@ -386,7 +387,9 @@ async def test_step_by_step_an_answer_that_waits_stays_in_sight() -> None:
     assert keys.startswith("◐ running: findings")
 
 
-@pytest.mark.parametrize("step", ["notified", "losses", "class", "way_back", "dashboard", "close"])
+@pytest.mark.parametrize(
+    "step", sampled(["close", "losses", "notified", "dashboard", "class", "way_back"], 2)
+)
 async def test_a_question_is_shown_exactly_where_its_answer_can_be_taken(step: str) -> None:
     session = by_itself(step)
     session.hold = asyncio.Event()

@@ -23,7 +23,7 @@ from tui.scenarios import app_at, app_for, settle
             ("findings", "SQL of the migration", "CREATE TABLE teams_new"),
             ("close", "git add", "git add "),
         ],
-        2,
+        4,
     ),
 )
 async def test_c_copies_what_is_chosen_and_says_so(step: str, words: str, copied: str) -> None:

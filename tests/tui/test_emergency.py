@@ -80,7 +80,7 @@ async def test_while_a_step_runs_no_other_command_is_started() -> None:
     assert board.ran == []
 
 
-@pytest.mark.parametrize("situation", sampled("12345", 3))
+@pytest.mark.parametrize("situation", sampled("12345", 5))
 async def test_the_arrows_move_the_mark_and_the_marked_act_stays_in_view(situation: str) -> None:
     app, _ = card_over()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -126,7 +126,7 @@ async def test_the_maintenance_deploy_is_never_run_from_the_card() -> None:
     assert board.ran == []
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", sampled([((80, 24),), ((120, 40),)], 2))
 async def test_every_answer_to_what_happened_is_on_the_screen(size: tuple[int, int]) -> None:
     app, _ = card_over()
     async with app.run_test(size=size) as pilot:

@@ -15,7 +15,7 @@ from d1_preflight.tui.widgets.board_table import BoardTable
 from d1_preflight.tui.widgets.rail import Rail
 from tui import scenes
 from tui.reading import screen_text
-from tui.scenarios import app_for, looks, settle
+from tui.scenarios import app_for, look, settle
 
 
 async def click_words(pilot: Pilot[None], app: PreflightApp, words: str) -> None:
@@ -106,7 +106,7 @@ async def test_the_palette_offers_every_act_with_its_key_every_step_and_theme() 
 async def test_the_palette_jumps_to_a_step() -> None:
     session = scenes.rebuild()
     app = app_for(scenes.board(session), scenes.REBUILD)
-    *_, text = await looks(app, "ctrl+p", (*"Go to Timing",), "enter", size=(120, 40))
+    text = await look(app, "ctrl+p", (*"Go to Timing",), "enter", size=(120, 40))
 
     assert "▸5 Timing" in text or " 5 Timing" in text
 

@@ -21,10 +21,11 @@ from d1_preflight.tui.widgets.findings import folded
 from d1_preflight.tui.widgets.gauges import kept
 from d1_preflight.tui.widgets.rail import Rail
 from d1_preflight.tui.widgets.sql_view import SqlView
+from sampling import sampled
 from tui import scenes
 from tui.fakes import NoAdoption, NotedEdits, NotedPages
 from tui.reading import screen_text
-from tui.scenarios import app_at, app_for, looks, settle
+from tui.scenarios import app_at, app_for, body_text, look, looks, resized, settle
 
 
 def changes(before: str, after: str) -> tuple[SchemaChange, ...]:
@@ -110,7 +111,7 @@ async def test_the_findings_stand_beside_the_sql_and_a_click_goes_to_the_line() 
         pane = app.screen.query_one("FindingsPane")
         await pilot.click(pane, offset=(4, 0))
         chosen = app.screen.query_one(SqlView).chosen
-        await pilot.resize_terminal(80, 30)
+        await resized(pilot, 80, 30)
         await pilot.press("escape", "f")
         await settle(pilot)
         narrow = screen_text(app)
@@ -139,8 +140,7 @@ async def test_up_and_down_stand_beside_each_other_and_below_on_a_narrow_screen(
         await pilot.press("up")
         await settle(pilot)
         wide = screen_text(app).splitlines()
-        await pilot.resize_terminal(80, 40)
-        await settle(pilot)
+        await resized(pilot, 80, 40)
         narrow = screen_text(app)
 
     assert any("─ up" in line and "─ down" in line for line in wide)
@@ -191,7 +191,7 @@ def test_the_output_of_another_record_is_forgotten() -> None:
     assert running.after(step.id, 0) == []
 
 
-@pytest.mark.parametrize(("keys", "line"), [((), 9), (("f",), 23)])
+@pytest.mark.parametrize(("keys", "line"), sampled([(("f",), 23), ((), 9)], 2))
 async def test_e_opens_the_editor_at_the_line_of_the_finding(
     keys: tuple[str, ...], line: int
 ) -> None:
@@ -236,15 +236,26 @@ def ink_of_words(content: Content, words: str) -> str:
     return inks[-1]
 
 
-@pytest.mark.parametrize("width", [120, 160, 181, 187, 200, 240])
-async def test_the_rehearsal_draws_what_is_kept_at_every_breadth(width: int) -> None:
-    *_, text = await looks(app_at("rehearsed", 1_204), "enter", size=(width, 50))
+BREADTHS = (120, 160, 181, 187, 200, 240)
+KEPT = ("rows kept", "━━━━━━━━━━", "✗ by cascade from line 23", "✗ not declared")
 
-    assert "rows kept" in text
-    assert "━━━━━━━━━━" in text
-    assert "✗ by cascade from line 23" in text
+
+@pytest.mark.parametrize("width", sampled(BREADTHS, len(BREADTHS)))
+async def test_the_rehearsal_draws_what_is_kept_at_every_breadth(width: int) -> None:
+    text = await look(app_at("rehearsed", 1_204), "enter", size=(width, 50))
+
+    assert all(words in text for words in KEPT)
     assert "− column teams.deprecated_column" in text
-    assert "✗ not declared" in text
+
+
+async def test_the_body_of_the_rehearsal_draws_what_is_kept_at_every_breadth() -> None:
+    session = scenes.rebuild(1_204).walked_to("rehearsed")
+    await session.perform(session.checklist.step("rehearsed"), {})
+
+    for width in range(BREADTHS[0], BREADTHS[-1] + 1, 3):
+        beside_the_rail = width - 34
+        text = body_text(session, "rehearsed", beside_the_rail)
+        assert all(words in text for words in (*KEPT, "teams.deprecated_column")), width
 
 
 @pytest.mark.parametrize("room", [24, 30, 34, 40, 60])
@@ -274,7 +285,7 @@ async def test_a_long_name_stays_readable_in_the_pane_beside_the_sql() -> None:
     long = Finding("rebuild-forgets", Severity.WARNING, 9, 1, words, words, (step,))
     session = scenes.rebuild().walked_to("findings")
     session._analysis = replace(session.analysis, findings=(long,))
-    *_, text = await looks(app_for(scenes.board(session), scenes.REBUILD), size=(120, 40))
+    text = await look(app_for(scenes.board(session), scenes.REBUILD), size=(120, 40))
     pane = [line.rpartition("│")[2].strip() for line in text.splitlines()]
 
     assert "idx_workflow_runs_" in pane

@@ -2,16 +2,17 @@
 
 import pytest
 
+from d1_preflight.tui.widgets.rail import Rail
 from sampling import sampled
 from tui import scenes
 from tui.reading import screen_text
-from tui.scenarios import SCENARIOS, Scenario, app_at, app_for, looks, settle
+from tui.scenarios import SCENARIOS, Scenario, app_at, app_for, body_text, look, resized, settle
 
 _SAMPLE = ((20, 10), (1, 1), (80, 24))
 _SIZES = ((31, 24), (20, 10), (13, 5), (10, 24), (3, 3), (1, 1), (80, 24))
 
 
-@pytest.mark.parametrize("scenario", sampled(SCENARIOS, 6, (one.name for one in SCENARIOS)))
+@pytest.mark.parametrize("scenario", sampled(SCENARIOS, 11, (one.name for one in SCENARIOS)))
 @pytest.mark.parametrize(
     "sizes", [_SAMPLE, pytest.param(_SIZES, marks=pytest.mark.matrix)], ids=["sample", "all"]
 )
@@ -22,8 +23,7 @@ async def test_no_size_ends_the_program(
     async with app.run_test(size=(80, 24)) as pilot:
         await scenario.walk(pilot)
         for width, height in sizes:
-            await pilot.resize_terminal(width, height)
-            await pilot.pause()
+            await resized(pilot, width, height)
 
         assert app.failure is None
         assert app.is_running
@@ -37,6 +37,22 @@ async def test_the_wizard_opens_at_any_size(size: tuple[int, int]) -> None:
 
         assert app.failure is None
         assert app.is_running
+
+
+async def test_what_was_covered_while_the_terminal_shrank_fits_when_it_is_back() -> None:
+    app = app_at("window")
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settle(pilot)
+        wide = app.screen.query_one(Rail).size.width
+        await pilot.press("f1")
+        await resized(pilot, 80, 24)
+        await pilot.press("escape")
+        await settle(pilot)
+        narrow = app.screen.query_one(Rail).size.width
+        text = screen_text(app)
+
+    assert (wide, narrow) == (30, 11)
+    assert all(len(line) <= 80 for line in text.splitlines())
 
 
 _SHORT = ((40, 10), (40, 20), (40, 24), (60, 20))
@@ -83,14 +99,15 @@ async def test_a_list_that_is_longer_than_the_screen_follows_its_cursor() -> Non
 
 async def test_a_comment_that_is_a_line_is_cut_and_not_wrapped() -> None:
     app = app_for(scenes.board())
-    *_, shown = await looks(app, "up", size=(80, 24))
+    shown = await look(app, "up", size=(80, 24))
 
     rules = [line for line in shown.splitlines() if "=====" in line or "═════" in line]
     assert len(rules) == 1
 
 
 async def test_a_schema_change_says_that_it_is_not_declared_before_its_note() -> None:
-    app = app_at("rehearsed", 1_204)
-    *_, shown = await looks(app, "enter", size=(80, 24))
+    session = scenes.rebuild(1_204).walked_to("rehearsed")
+    await session.perform(session.checklist.step("rehearsed"), {})
+    shown = body_text(session, "rehearsed")
 
     assert "index idx_teams_stripe  ✗ not declared" in shown

@@ -6,7 +6,7 @@ from textual.theme import Theme
 
 from d1_preflight.tui import theme
 from tui import scenes
-from tui.scenarios import app_for
+from tui.scenarios import app_at, app_for, settle
 
 INKS = ("foreground", "accent", "error", "warning", "success")
 GROUNDS = ("background", "panel")
@@ -46,3 +46,17 @@ async def test_nothing_on_the_screen_slides() -> None:
     app = app_for(scenes.board())
     async with app.run_test():
         assert app.animation_level == "none"
+
+
+async def test_a_theme_that_is_chosen_over_another_screen_is_the_one_below_too() -> None:
+    app = app_at("window")
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        below = app.screen
+        before = below.query_one("#verdict").styles.border_bottom[1]
+        await pilot.press("f1", "ctrl+t", "escape")
+        await settle(pilot)
+        after = below.query_one("#verdict").styles.border_bottom[1]
+
+        assert app.screen is below
+        assert before != after == Color.parse(app.theme_variables["rule"])

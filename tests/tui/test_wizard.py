@@ -26,7 +26,7 @@ from sampling import sampled
 from tui import scenes
 from tui.fakes import FakeSession, NotedEdits, NotedPages, SceneFiles
 from tui.reading import screen_text
-from tui.scenarios import app_for, busy, looks, settle
+from tui.scenarios import app_for, body_text, busy, look, looks, settle, shown
 
 
 def opened(session: FakeSession) -> PreflightApp:
@@ -40,7 +40,7 @@ def state(session: FakeSession, step: str) -> Status:
 async def test_enter_performs_the_step_and_goes_on_to_the_next() -> None:
     session = scenes.rebuild()
     app = opened(session)
-    *_, text = await looks(app, "enter")
+    text = await look(app, "enter")
 
     assert session.performed == [("named", {})]
     assert "✓ proved" in text
@@ -93,7 +93,7 @@ async def test_several_prompts_are_asked_one_at_a_time_and_handed_on_together() 
 
 async def test_an_arrow_in_a_text_field_keeps_the_answers_that_were_given() -> None:
     app = opened(scenes.rebuild().walked_to("losses"))
-    *_, text = await looks(app, ("space", "enter"), ("down", "up"))
+    text = await look(app, ("space", "enter"), ("down", "up"))
 
     assert "question 2 of 2" in text
 
@@ -176,7 +176,7 @@ async def test_what_runs_is_shown_with_its_facts_and_lines() -> None:
         await settle(pilot)
         await pilot.press("enter")
         await session.begun.wait()
-        await pilot.pause(0.2)
+        await shown("✘ [ERROR]")(app)
         text = screen_text(app)
 
     assert text.count("✓ identical") == 1
@@ -299,7 +299,7 @@ async def test_what_is_typed_by_hand_cannot_be_pasted() -> None:
             for step in ("named", "purpose", "applied", "close")
             for opened in (("exclamation_mark", EmergencyScreen), ("question_mark", HelpScreen))
         ),
-        3,
+        5,
     ),
 )
 async def test_emergency_and_help_are_one_key_away_from_every_step(
@@ -350,7 +350,7 @@ async def test_editing_the_migration_takes_its_ticks_away() -> None:
         session.environment = replace(session.environment, files=SceneFiles(file))
 
     app._edit = edit
-    *_, text = await looks(app, "e")
+    text = await look(app, "e")
 
     assert state(session, "named") is Status.PENDING
     assert "based on has changed" in text
@@ -477,16 +477,16 @@ async def test_prose_typed_at_a_list_marks_nothing_and_pulls_no_shortcut() -> No
     ("keys", "way"),
     sampled(
         [
-            (("j", "enter"), "table restore"),
-            (("j", "j", "k", "enter"), "table restore"),
-            (("3",), "time travel"),
-            (("z", "3", "3"), "time travel"),  # the key after a letter only ends the sentence
             (("slash", "t", "r", "a", "v", "enter"), "time travel"),
+            (("j", "j", "k", "enter"), "table restore"),
+            (("j", "enter"), "table restore"),
+            (("z", "3", "3"), "time travel"),  # the key after a letter only ends the sentence
             (("slash", "x", "backspace", "backspace", "down", "enter"), "table restore"),
+            (("3",), "time travel"),
             (("slash", "t", "r", "a", "v", "escape", "up", "enter"), "table restore"),
             (("z", "enter", "enter"), "down migration"),
         ],
-        2,
+        3,
     ),
 )
 async def test_a_choice_takes_arrows_letters_digits_and_a_filter(
@@ -589,10 +589,7 @@ async def test_the_footer_says_what_enter_does_for_the_question() -> None:
 
 
 async def test_what_is_applied_and_not_read_back_is_said_so() -> None:
-    app = opened(scenes.rebuild().walked_to("ledger"))
-    async with app.run_test() as pilot:
-        await settle(pilot)
-        text = screen_text(app)
+    text = body_text(scenes.rebuild().walked_to("ledger"), "ledger")
 
     assert "Applied at 14:21 EST; not read back yet." in text
     assert "Nothing is applied yet" not in text
@@ -625,7 +622,7 @@ async def test_a_question_that_cannot_be_read_is_a_dialog_and_nothing_is_sent() 
         assert app.failure is None
 
 
-@pytest.mark.parametrize("step", ["copied", "errors"])
+@pytest.mark.parametrize("step", sampled(["copied", "errors"], 2))
 async def test_after_stop_waiting_the_screen_says_interrupted_and_enter_goes_on(step: str) -> None:
     session = scenes.rebuild().walked_to(step)
     session.hold = asyncio.Event()
@@ -648,7 +645,7 @@ async def test_after_stop_waiting_the_screen_says_interrupted_and_enter_goes_on(
     assert state(session, step) is Status.PROVED
 
 
-@pytest.mark.parametrize("ended", [Status.INTERRUPTED, Status.UNKNOWN])
+@pytest.mark.parametrize("ended", sampled([Status.UNKNOWN, Status.INTERRUPTED], 2))
 async def test_after_an_apply_whose_end_nobody_saw_enter_only_looks(ended: Status) -> None:
     session = scenes.rebuild().walked_to("applied")
     session.script = {"applied": Outcome(ended, "Nobody saw its end.")}
@@ -665,7 +662,7 @@ async def test_after_an_apply_whose_end_nobody_saw_enter_only_looks(ended: Statu
         offered = screen_text(app)
         await pilot.press("enter")
         await session.begun.wait()
-        await pilot.pause(0.1)
+        await shown("running: apply")(app)
         looking = screen_text(app)
         session.hold.set()
         await settle(pilot)
@@ -709,8 +706,7 @@ async def test_the_dashboard_opens_in_a_browser_or_its_address_is_shown_whole(th
     app._browse = pages
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        footer = screen_text(app).splitlines()[-1]
-        body = "".join(line.rpartition("│")[2].strip() for line in screen_text(app).splitlines())
+        seen = screen_text(app).splitlines()
         await pilot.press("escape", "d")
         await settle(pilot)
         told = isinstance(app.screen, Problem)
@@ -718,7 +714,8 @@ async def test_the_dashboard_opens_in_a_browser_or_its_address_is_shown_whole(th
         lines = screen_text(app).splitlines()[box.y : box.bottom]
         dialog = "".join(line[box.x : box.right].strip() for line in lines)
 
-    assert "y confirm that it is open" in footer
+    body = "".join(line.rpartition("│")[2].strip() for line in seen)
+    assert "y confirm that it is open" in seen[-1]
     assert page in body
     assert pages.pages == [page]
     assert told is not there
@@ -732,10 +729,7 @@ async def test_a_waived_step_still_shows_what_was_found() -> None:
     session.script = {"window": Outcome(Status.FAILED, "Busy.", found)}
     await session.perform(step, {})
     session.waive(step, "the team agreed")
-    app = opened(session)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        text = screen_text(app)
+    text = body_text(session, "window")
 
     assert "not checked yet" not in text
     assert "Now is Monday 10:00, office hours" in text
@@ -748,18 +742,15 @@ async def test_only_where_code_goes_along_it_goes_back_first(order: str, back: b
     chosen = Outcome(Status.ATTESTED, "Chosen.", DeployOrderFacts(order=order))
     session = scenes.rebuild()
     session.script = {**scenes.outcomes(), "deploy_order": chosen}
-    app = opened(session.walked_to("ready"))
-    *_, text = await looks(app, ("up", "up", "up"), size=(120, 50))
+    text = body_text(session.walked_to("ready"), "documented")
 
     assert f"deploy  {answer_label('order', order)}" in text
     assert ("Rollback: Worker first" in text) is back
 
 
 async def test_after_the_apply_the_workers_turn_is_said_where_it_was_chosen() -> None:
-    app = opened(scenes.rebuild().walked_to("endpoints"))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        lines = (line.rpartition("│")[2].strip() for line in screen_text(app).splitlines())
+    text = body_text(scenes.rebuild().walked_to("endpoints"), "endpoints")
+    lines = (line.strip() for line in text.splitlines())
 
     assert (
         "Now deploy the Worker (database first, then Worker was chosen), then call the endpoints."
@@ -767,11 +758,8 @@ async def test_after_the_apply_the_workers_turn_is_said_where_it_was_chosen() ->
 
 
 async def test_after_the_close_it_is_said_where_the_record_lies_and_how_it_is_checked() -> None:
-    app = opened(scenes.rebuild().walked_to("nothing is left"))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        lines = (line.rpartition("│")[2].strip() for line in screen_text(app).splitlines())
-        text = " ".join(lines)
+    lines = body_text(scenes.rebuild().walked_to("nothing is left"), "close").splitlines()
+    text = " ".join(line.strip() for line in lines)
 
     assert "records/0061_rebuild_teams_remove_deprecated" in text
     assert "Commit that folder" in text
@@ -837,7 +825,7 @@ async def test_a_copy_that_was_not_begun_claims_no_rows() -> None:
     words = "This walk would read about 3,000,000 rows. Nothing was read yet."
     facts = StepFacts.read({"rows_read": 12})
     session.script = {**session.script, "copied": Outcome(Status.FAILED, words, facts)}
-    *_, text = await looks(opened(session), "enter")
+    text = await look(opened(session), "enter")
 
     assert "about 3,000,000 rows" in text
     assert "Nothing is copied yet." in text

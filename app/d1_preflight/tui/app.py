@@ -56,7 +56,6 @@ class PreflightApp(App[None]):
     CSS_PATH = "preflight.tcss"
     TITLE = "preflight"
     COMMANDS = {Acts}  # noqa: RUF012 - Textual types it so
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]  # noqa: RUF012 - Textual types it so
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("exclamation_mark,f2", "emergency", "open the emergency card"),
         Binding("question_mark,f1", "help", "open the help"),
@@ -79,7 +78,7 @@ class PreflightApp(App[None]):
         super().__init__()
         self._browse, self._adopt = browse, adopt
         self._source, self._edit, self._opened, self._zone = source, edit, opened, zone
-        self._board = BoardScreen(source)
+        self._board = BoardScreen(source, waits=bool(opened))
         self._wizard: WizardScreen | None = None
         self._session: Session | None = None
         self.failure: Exception | None = None
@@ -120,13 +119,14 @@ class PreflightApp(App[None]):
         self.exit(return_code=_OUR_BUG)
 
     @on(messages.OpenAsked)
-    def _open(self, event: messages.OpenAsked) -> None:
+    async def _open(self, event: messages.OpenAsked) -> None:
         from d1_preflight.tui.screens.wizard import WizardScreen
 
         try:
             session = self._source.open(event.name)
             wizard = WizardScreen(session, self._step_worker.running_step, self._zone)
         except PreflightError as error:
+            await self._board.compose_late()
             self.problem(error)
             return
         if self._by_itself is not None:

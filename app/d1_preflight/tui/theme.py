@@ -1,6 +1,7 @@
 """The program's own themes, dark, light and high contrast, read from `themes.toml`."""
 
 import tomllib
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -11,6 +12,7 @@ DARK, LIGHT, CONTRAST = "preflight-dark", "preflight-light", "preflight-contrast
 NAMES = {DARK: "dark", LIGHT: "light", CONTRAST: "high contrast"}
 
 
+@cache
 def themes() -> tuple[Theme, ...]:
     """The themes, ready to register."""
     text = (files("d1_preflight.tui") / "themes.toml").read_text("utf-8")

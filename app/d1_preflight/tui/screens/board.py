@@ -1,20 +1,20 @@
 """The board: every migration with its class, its state on the target, and its record."""
 
-import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from d1_preflight.board import Board, BoardHeader, BoardRow, BoardState, KeptRecord, Remote
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.record.record import MARKS, Status
 from d1_preflight.tui.messages import AdoptAsked, DatabaseAsked, OpenAsked, RunAsked
+from d1_preflight.tui.screens.late import LateScreen, heed_garbage
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.bars import KeyBar, place_mark
 from d1_preflight.tui.widgets.board_table import WIDE, BoardTable, gist, heads, line
@@ -29,7 +29,7 @@ _KEYS = (("/", "filter"), ("r", "refresh"), ("n", "new"), ("q", "quit"), ("v", "
 _BY_FUNCTION = (("F2", "emergency"), ("F1", "help"))  # in a field, ! and ? are letters
 
 
-class BoardScreen(Screen[None]):
+class BoardScreen(LateScreen):
     """Paints at once from local files; the remote column fills in when the target answers."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -46,8 +46,8 @@ class BoardScreen(Screen[None]):
         ("q", "app.leave", "quit"),
     ]
 
-    def __init__(self, source: Board) -> None:
-        super().__init__()
+    def __init__(self, source: Board, *, waits: bool = False) -> None:
+        super().__init__(waits=waits)
         self._source, self._header = source, source.header
         self._all: tuple[BoardRow, ...] = ()
         self._shown: tuple[BoardRow, ...] = ()
@@ -56,7 +56,7 @@ class BoardScreen(Screen[None]):
         self._bad = self._may_adopt = False
         self._wanted = self._stood_on = ""
 
-    def compose(self) -> ComposeResult:
+    def parts(self) -> Iterable[Widget]:
         """The header, the table, the preview, the keys."""
         yield Static(id="place")
         yield Static(id="heads")
@@ -66,21 +66,23 @@ class BoardScreen(Screen[None]):
         yield SqlPanes(id="preview")
         yield KeyBar()
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """Show what the local files say, and ask the target."""
         self.query_one("#filter").display = False
         self.query_one(BoardTable).focus()
-        self.reload()
+        self.reload(self._wanted)
 
     def reload(self, stand_on: str = "") -> None:
         """Read the local files again, then the target; the cursor goes to the named migration."""
         self._wanted = stand_on
+        if not self.is_there:  # it begins so
+            return
         self._fill(self._source.listed)
         self.app.call_later(self.call_after_refresh, self._judge)  # before, nothing is drawn
 
     def _judge(self) -> None:
         """The classes fill in once the rows are in sight; then the target is asked."""
-        _heed_garbage()
+        heed_garbage()
         self._fill(self._source.rows)
         self.action_read()
 
@@ -92,8 +94,9 @@ class BoardScreen(Screen[None]):
 
     def on_resize(self) -> None:
         """Fit the columns."""
-        self._draw()
-        self._preview()
+        if self.is_there:
+            self._draw()
+            self._preview()
 
     def action_read(self) -> None:
         """Ask the target in the background; the newest answer counts."""
@@ -281,13 +284,6 @@ def _place(header: BoardHeader, state: Content, hint: str, width: int) -> Conten
     more = [Content.styled(f"  {line}", QUIET) for line in [hint] if line]
     more += [Content.styled(f"  ! {remark}", DANGER) for remark in header.remarks]
     return Content("\n").join([first, *more])
-
-
-def _heed_garbage() -> None:
-    """Look for garbage again after a start, and never at what the start has loaded."""
-    if not gc.isenabled():
-        gc.freeze()
-        gc.enable()
 
 
 # Loaded when they are asked for: they need what a walk needs.

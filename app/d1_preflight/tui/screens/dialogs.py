@@ -9,11 +9,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.geometry import Region
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import PreflightError
+from d1_preflight.tui.screens.quick import QuickDialog
 from d1_preflight.tui.styles import DANGER, STRONG
 from d1_preflight.tui.widgets.bars import KeyBar
 from d1_preflight.tui.widgets.fields import Answered, Moved, OptionsField, TextField
@@ -29,7 +29,7 @@ def _keys(first: tuple[str, str], *others: tuple[str, str]) -> KeyBar:
     return bar
 
 
-class Problem(ModalScreen[None]):
+class Problem(QuickDialog[None]):
     """What happened and what to do next; any of the usual keys closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("enter,escape,space", "close", "close"), _EMERGENCY]
@@ -52,7 +52,7 @@ class Problem(ModalScreen[None]):
         self.dismiss()
 
 
-class Reason(ModalScreen[str | None]):
+class Reason(QuickDialog[str | None]):
     """Asks for one sentence, offered where it was given before; Esc gives none."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -93,7 +93,7 @@ class Reason(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class Pick(ModalScreen[str | None]):
+class Pick(QuickDialog[str | None]):
     """Asks for one of a few; the first, which changes nothing, has the focus."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

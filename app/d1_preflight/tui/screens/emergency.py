@@ -6,7 +6,6 @@ from typing import ClassVar
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from d1_preflight.board import Board, BoardHeader
@@ -19,6 +18,7 @@ from d1_preflight.core.recovery.scenarios import likely, runbook
 from d1_preflight.session import Session
 from d1_preflight.tui.messages import RunAsked
 from d1_preflight.tui.screens.dialogs import Pick, Problem
+from d1_preflight.tui.screens.quick import QuickScreen
 from d1_preflight.tui.styles import ACCENT, QUIET, STRONG
 from d1_preflight.tui.widgets.bars import KeyBar, place_mark
 from d1_preflight.tui.widgets.lines import LineView
@@ -40,7 +40,7 @@ def emergency_screen(app: App[None], source: Board, session: Session | None) -> 
     app.push_screen(EmergencyScreen(runbook(target, record), likely(record), source.header))
 
 
-class EmergencyScreen(Screen[None]):
+class EmergencyScreen(QuickScreen[None]):
     """What happened, and what to do now, in order."""
 
     AUTO_FOCUS = ""

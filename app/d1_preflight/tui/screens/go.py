@@ -10,7 +10,6 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Static
 
 from d1_preflight.core.checklist.checklist import Prompt, Step
@@ -22,6 +21,7 @@ from d1_preflight.session import Session
 from d1_preflight.tui.bodies.acts import steps_table
 from d1_preflight.tui.bodies.go_plan import loses, plan_lines, signed_lines
 from d1_preflight.tui.screens.dialogs import Reason
+from d1_preflight.tui.screens.quick import QuickScreen
 from d1_preflight.tui.screens.reading import pick_to_copy
 from d1_preflight.tui.styles import ACCENT, QUIET, STRONG, WAIVED, WORDS
 from d1_preflight.tui.view import View
@@ -58,7 +58,7 @@ class Choices(Static):
             self.post_message(self.Clicked(spot.x))
 
 
-class GoScreen(Screen[Decision]):
+class GoScreen(QuickScreen[Decision]):
     """Shows the whole plan; only the capital G signs it."""
 
     AUTO_FOCUS = ""

@@ -6,10 +6,10 @@ from typing import ClassVar
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from d1_preflight.tui.help_text import TOPICS, Topic, topic_for
+from d1_preflight.tui.screens.quick import QuickScreen
 from d1_preflight.tui.screens.reading import pick_to_copy
 from d1_preflight.tui.styles import QUIET, STRONG
 from d1_preflight.tui.widgets.bars import KeyBar
@@ -24,7 +24,7 @@ def help_screen(app: App[None], section: str) -> None:
         app.push_screen(HelpScreen(topic_for(section)))
 
 
-class HelpScreen(Screen[None]):
+class HelpScreen(QuickScreen[None]):
     """Keys and reference, a topic at a time."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -8,10 +8,10 @@ from textual.screen import Screen
 
 from d1_preflight.tui.copyable import Copyable, copyable
 from d1_preflight.tui.screens.dialogs import Pick, Reason
+from d1_preflight.tui.screens.quick import QuickScreen
 from d1_preflight.tui.widgets.frame import Frame
 
 _SEARCH = "Search in the SQL, in what is shown, and in the output"
-
 
 Result = TypeVar("Result")
 
@@ -29,7 +29,7 @@ def pick_to_copy(screen: Screen[Result], found: Sequence[Copyable]) -> None:
         screen.app.push_screen(Pick("Copy what?", tuple(texts)), copy)
 
 
-class ReadingScreen(Screen[None]):
+class ReadingScreen(QuickScreen[None]):
     """Copies and searches; what is done with the step is the screen's below."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

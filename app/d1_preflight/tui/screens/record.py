@@ -7,7 +7,6 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from d1_preflight.board import KeptRecord
@@ -15,6 +14,7 @@ from d1_preflight.core.record.record import MARKS, Status
 from d1_preflight.report import show
 from d1_preflight.tui.bodies.acts import git_add
 from d1_preflight.tui.screens.dialogs import Reason
+from d1_preflight.tui.screens.quick import QuickScreen
 from d1_preflight.tui.screens.reading import pick_to_copy
 from d1_preflight.tui.styles import QUIET, STRONG, ink_of
 from d1_preflight.tui.widgets.bars import KeyBar
@@ -25,7 +25,7 @@ _AROUND = 7  # the card's edges and the scrollbar
 _VALUE = re.compile(r" {4}\S(?:.*?\S)??  +(?=\S)")
 
 
-class RecordScreen(Screen[None]):
+class RecordScreen(QuickScreen[None]):
     """Shows what a record says; it can be searched and copied, not changed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -9,11 +9,11 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from d1_preflight.core.remedies.fix import Fix
 from d1_preflight.tui.copyable import Copyable
+from d1_preflight.tui.screens.quick import QuickScreen
 from d1_preflight.tui.screens.reading import pick_to_copy
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.bars import KeyBar
@@ -25,7 +25,7 @@ _GAP = " │ "
 _GOES_ON = " " * 6
 
 
-class RewriteScreen(Screen[Fix | None]):
+class RewriteScreen(QuickScreen[Fix | None]):
     """Shows a rewrite, or the split of the file; gives what is to be written after a yes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -53,6 +53,11 @@ class Frame(Horizontal):
         """Where there is little room, the question keeps it."""
         width, height = event.size
         self.set_class(height < _LOW or (width < _SLIM and height < _TALL), "tight")
+        self._tell_asking()
+
+    def _tell_asking(self) -> None:
+        """A class restyles all that is below it: only a tight frame has use for this one."""
+        self.set_class(self.has_class("tight") and self.question.display, "asking")
 
     @property
     def question(self) -> QuestionPanel:
@@ -94,7 +99,7 @@ class Frame(Horizontal):
         self.query_one(Rail).show(view, running.steps)
         verdict = words_of.verdict(view.session, view.step, last, running)
         self.query_one("#verdict", StillText).show(verdict)
-        self.set_class(self.question.display, "asking")
+        self._tell_asking()
         self.query_one("#facts").set_class(view.shows_sql, "brief")
         self.query_one(BodyText).show(view)
         self._draw_sql(view)

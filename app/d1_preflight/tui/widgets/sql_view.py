@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import groupby
 
 from textual.app import ComposeResult
@@ -103,6 +103,7 @@ _KEYWORDS = frozenset(
     ]
 )
 _GUTTER = 8
+_TEXTS = 8  # both files of a migration, and those beside it on the board
 _LOW = 9
 _FOLDS = 4
 
@@ -185,10 +186,12 @@ class SqlView(LineView, can_focus=False):
 
     def _draw(self) -> None:
         text, findings = self._shown
+        shown_lines = highlighted(text.rstrip("\n")) if text or findings else ()
+        if not self.size.width:  # not laid out: of its lines only the number counts
+            return self.show_lines(shown_lines)
         lines: list[Content] = []
         self._places = {}
         blocks = {f.line for f in findings if f.blocks}
-        shown_lines = highlighted(text.rstrip("\n")) if text or findings else ()
         for number, shown in enumerate(shown_lines, start=1):
             code = self._marked(shown)
             self._places[number] = len(lines)
@@ -202,7 +205,7 @@ class SqlView(LineView, can_focus=False):
                 if max(finding.line, 1) == number
                 for full in (self._pane is None and (finding.blocks or index == self.chosen),)
             )
-        self.show_lines(lines)
+        return self.show_lines(lines)
 
     def _marked(self, code: Content) -> Content:
         if not self._sought:
@@ -249,7 +252,8 @@ def _once(blocks: Iterable[list[Content]]) -> Iterator[Content]:
         yield Content.assemble(lines[-1], (more, QUIET))
 
 
-def highlighted(text: str) -> list[Content]:
+@lru_cache(maxsize=_TEXTS)
+def highlighted(text: str) -> tuple[Content, ...]:
     """Each line as content: keywords bold, comments quiet, strings tinted."""
     spans: list[tuple[int, int, str]] = []
     for match in _TOKEN.finditer(text):
@@ -261,7 +265,7 @@ def highlighted(text: str) -> list[Content]:
         elif kind == "word" and words.upper() in _KEYWORDS:
             spans.append((*match.span(), STRONG))
     whole = Content(text, [Span(*span) for span in spans])
-    return [line.expand_tabs(4) for line in whole.split("\n", allow_blank=True)]
+    return tuple(line.expand_tabs(4) for line in whole.split("\n", allow_blank=True))
 
 
 def _underlined(finding: Finding, code: str) -> tuple[int, int]:
