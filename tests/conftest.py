@@ -82,9 +82,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ]
 
 
-def pytest_collection_finish() -> None:
-    """Let no search for garbage go through what the collection made: it stays to the end."""
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let no search for garbage go through what the collection made: it stays to the end.
+
+    A worker looks for no unused pictures, each of them among all its tests: nobody sees its answer.
+    """
     gc.collect()
+    gc.freeze()
+    config = session.config
+    if hasattr(config, "workerinput") and not config.option.update_snapshots:
+        config.pluginmanager.unregister(name="syrupy")
+
+
+def pytest_sessionfinish() -> None:
+    """Let nothing search for garbage in what ends with the process."""
     gc.freeze()
 
 
