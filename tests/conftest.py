@@ -58,16 +58,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WorkSte
     return WorkStealingScheduling(config, log)
 
 
-SLOW = frozenset((Path(__file__).parent / "slow.txt").read_text("utf-8").splitlines())
-
-
-@pytest.hookimpl(tryfirst=True)  # before marks choose
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what the part for every save leaves out."""
-    if item.nodeid.split("[")[0] in SLOW:
-        item.add_marker("slow")
-
-
 @pytest.hookimpl(trylast=True)  # what is left out must be out
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the matrix out; deal the slow tests out over the workers, each worker's first."""

@@ -1,10 +1,8 @@
 """Prints what the suite costs: the clock of its parts, and the processor time by folder.
 
-Run: python tests/bench/bench_suite.py [PATH …] [--all] [--write] [--dearest N]. What needs no
-wrangler runs two side by side; `--all` runs the whole suite, too. The processor time of a test
-counts the programs that it starts. The machine must be quiet: the clock is shared. `--write` writes
-`tests/slow.txt`, the functions whose tests take over `MOST_S` on average, and runs the part for
-every save, which leaves them out: pytest -n 2 -m "not wrangler and not slow".
+Run: python tests/bench/bench_suite.py [PATH …] [--all] [--dearest N]. What needs no wrangler runs
+two side by side; `--all` runs the whole suite and the matrix without wrangler, too. The processor
+time of a test counts the programs that it starts. The machine must be quiet: the clock is shared.
 """
 
 import argparse
@@ -21,15 +19,9 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
 WRITES_TO = "PREFLIGHT_SUITE_CPU"
-LIST = TESTS / "slow.txt"
-MOST_S = 0.1
-HEAD = f"""\
-# Over {MOST_S} s of a processor a test on average: left out of the part for every save.
-# Written by `python tests/bench/bench_suite.py --write`.
-"""
 WITHOUT = ("-n", "2", "-m", "not wrangler")
-EVERY_SAVE = ("-n", "2", "-m", "not wrangler and not slow")
 WHOLE = ("-n", "auto")
+MATRIX = ("-n", "auto", "-m", "matrix and not wrangler")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -61,49 +53,31 @@ def measure(what: str, options: Sequence[str], paths: Sequence[str]) -> dict[str
     return tests
 
 
-def by_function(tests: dict[str, float]) -> dict[str, list[float]]:
-    """The processor times by the function that the tests share."""
-    found = defaultdict[str, list[float]](list)
-    for name, seconds in tests.items():
-        found[name.split("[")[0]].append(seconds)
-    return found
-
-
 def show(tests: dict[str, float], dearest: int) -> None:
     """Print the folders, and the functions that cost most."""
-    folders = defaultdict[str, float](float)
+    folders, functions = defaultdict[str, float](float), defaultdict[str, list[float]](list)
     for name, seconds in tests.items():
         folders[name.split("::")[0].rpartition("/")[0]] += seconds
+        functions[name.split("[")[0]].append(seconds)
     for folder, spent in sorted(folders.items(), key=lambda each: -each[1]):
         print(f"  {folder:<20} {spent:6.1f} s")
-    by_cost = sorted(by_function(tests).items(), key=lambda each: -sum(each[1]))
+    by_cost = sorted(functions.items(), key=lambda each: -sum(each[1]))
     for name, each in by_cost[:dearest]:
         print(f"  {sum(each):6.2f} s  {len(each):4} × {name}")
-
-
-def write_slow(tests: dict[str, float]) -> None:
-    """Write the list of what the part for every save leaves out."""
-    found = by_function(tests).items()
-    slow = sorted(name for name, each in found if sum(each) / len(each) > MOST_S)
-    LIST.write_text(HEAD + "".join(f"{name}\n" for name in slow), "utf-8")
-    print(f"{LIST.name}: {len(slow)} functions")
 
 
 def main() -> None:
     """Print the costs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("paths", nargs="*", help="folders or files; none: all tests")
-    parser.add_argument("--all", action="store_true", help="the whole suite, too")
-    parser.add_argument("--write", action="store_true", help=f"write {LIST.name}")
+    parser.add_argument("--all", action="store_true", help="the whole suite and the matrix, too")
     parser.add_argument("--dearest", type=int, default=20, help="how many functions are named")
     said = parser.parse_args()
-    tests = measure("without wrangler", WITHOUT, said.paths)
-    show(tests, said.dearest)
-    if said.write:
-        write_slow(tests)
-    measure("for every save", EVERY_SAVE, said.paths)
+    parts = {"without wrangler": WITHOUT}
     if said.all:
-        show(measure("the whole suite", WHOLE, said.paths), said.dearest)
+        parts |= {"the whole suite": WHOLE, "the matrix without wrangler": MATRIX}
+    for what, options in parts.items():
+        show(measure(what, options, said.paths), said.dearest)
 
 
 if __name__ == "__main__":
