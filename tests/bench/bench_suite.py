@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="the whole suite and the matrix, too")
     parser.add_argument("--dearest", type=int, default=20, help="how many functions are named")
     said = parser.parse_args()
-    parts = {"without wrangler": WITHOUT}
+    parts: dict[str, Sequence[str]] = {"without wrangler": WITHOUT}
     if said.all:
         parts |= {"the whole suite": WHOLE, "the matrix without wrangler": MATRIX}
     for what, options in parts.items():
