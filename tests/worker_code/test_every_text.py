@@ -209,13 +209,16 @@ def test_more_values_than_are_followed_are_said() -> None:
     assert not verdict.is_proved
 
 
-def test_a_migration_that_takes_too_long_on_planted_rows_is_said() -> None:
-    migration = (
-        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 9000000) "
-        "UPDATE users SET state = 'new' WHERE state = 'old' AND 0 < (SELECT max(n) FROM c);"
+@pytest.mark.parametrize(("statements", "limit"), [(1, 9_000_000), (40, 20_000)])
+def test_a_migration_that_takes_too_long_on_planted_rows_is_said(
+    statements: int, limit: int
+) -> None:
+    long = (
+        f"WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT {limit}) "
+        "UPDATE users SET state = upper(state) WHERE 0 < (SELECT max(n) FROM c);\n"
     )
 
-    verdict = verdict_of({"a.ts": asking("old")}, migration, before=BASE)
+    verdict = verdict_of({"a.ts": asking("old")}, long * statements, before=BASE)
 
     assert verdict.problems == (
         "the migration does more than was followed: what becomes of values is not known",

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 
 import apsw
 
@@ -35,7 +36,7 @@ _MARK = re.compile(r"\?(\d{0,5})")
 MOST_VALUES = 10_000
 """So many values are planted, and looked for afterwards."""
 _PAGES = 16_384
-_WORK = 20_000_000
+_STEP, _STEPS = 100_000, 200  # of the engine, for all scripts together: about a second
 _LONGEST = 100_000
 
 
@@ -143,7 +144,8 @@ def _after(
             connection.execute(f"PRAGMA {rule}")
         known = structure(before)
         marks = dict(_plant(connection, known, asked, filled=filled))
-        connection.set_progress_handler(lambda: True, _WORK)
+        steps = count(1)
+        connection.set_progress_handler(lambda: next(steps) > _STEPS, _STEP)
         for script in scripts:
             for statement in each_statement(script):
                 try:
