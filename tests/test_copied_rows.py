@@ -20,6 +20,7 @@ from d1_preflight.core.engine.trace import ScriptTrace
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.sql.tokenizer import statements
 from law_size import examples
+from sampling import sampled
 
 COLUMNS = ("id", "tag", "a", "n")
 PRIOR = "".join(f"CREATE TABLE {name}(id INTEGER PRIMARY KEY, tag, a, n);" for name in ("p", "q"))
@@ -195,6 +196,7 @@ def queries(draw: st.DrawFn, depth: int, known: tuple[str, ...] = ()) -> str:
     return draw(selects(depth, known))
 
 
+@pytest.mark.matrix  # the suite has each form of a copy: the cases below
 @settings(deadline=None, max_examples=examples(600))
 @given(worlds(), queries(2), st.sampled_from(("p", "q")))
 def test_a_table_that_counts_as_kept_by_a_copy_has_every_row(
@@ -270,7 +272,7 @@ FULL: Rows = {
 BARE: Rows = {"p": FULL["p"], "q": []}
 
 
-@pytest.mark.parametrize("form", WHOLE)
+@pytest.mark.parametrize("form", sampled(WHOLE, 2))
 @pytest.mark.parametrize("rows", [FULL, BARE], ids=["both", "p alone"])
 def test_a_copy_of_every_row_is_known_for_one(form: str, rows: Rows) -> None:
     sql = REBUILD.format(query=WHOLE[form], table="p")
@@ -329,6 +331,7 @@ SOURCES = (
 )  # fmt: skip
 
 
+@pytest.mark.matrix  # the suite has the cases of an update: below
 @settings(deadline=None, max_examples=examples(400))
 @given(
     worlds(),

@@ -295,7 +295,7 @@ def test_rows_that_were_taken_out_first_have_no_reference_to_lose() -> None:
 PLAIN = [(rule, case) for rule, case in cases() if "-->" not in case["before"]]
 
 
-@pytest.mark.parametrize(("rule", "case"), sampled(PLAIN, 7))
+@pytest.mark.parametrize(("rule", "case"), sampled(PLAIN, 14))
 def test_between_drizzles_statements_its_comment_stays(rule: str, case: dict[str, str]) -> None:
     pieces = [piece.text for piece in statements(case["before"])]
     text = "\n--> statement-breakpoint".join(piece.rstrip() for piece in pieces)

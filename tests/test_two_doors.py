@@ -247,10 +247,9 @@ async def through_plain_text(walk: Walk) -> dict[str, bytes]:
     return store.held
 
 
-IN_THE_SUITE = {  # a walk to GO, one that a step holds up, one that is refused, one by itself
+IN_THE_SUITE = {  # a walk to GO, one that a step holds up, one by itself
     "straight to GO",
     "a step that fails and is waived",
-    "NO-GO",
     "two steps side by side, and back to the last question",
 }
 

@@ -131,7 +131,7 @@ ACCEPTED = [(rule, case) for rule, case in cases("pass") if rule in BY_RULE]
 NOT_BY_RULE = [(r, c) for r, c in [*cases("find"), *cases("pass")] if r not in BY_RULE]
 
 
-@pytest.mark.parametrize(("rule", "case"), sampled(NOT_BY_RULE, 20))
+@pytest.mark.parametrize(("rule", "case"), sampled(NOT_BY_RULE, 40))
 async def test_what_the_engine_accepts_is_proved_and_nothing_else(
     bench: Bench, rule: str, case: dict[str, object]
 ) -> None:
@@ -144,7 +144,7 @@ async def test_what_the_engine_accepts_is_proved_and_nothing_else(
     assert outcome.status is wanted, (rule, outcome.words)
 
 
-@pytest.mark.parametrize(("rule", "case"), sampled(ACCEPTED, 5))
+@pytest.mark.parametrize(("rule", "case"), sampled(ACCEPTED, 10))
 async def test_the_way_that_a_refusal_tells_is_proved(
     bench: Bench, rule: str, case: dict[str, object]
 ) -> None:
@@ -193,16 +193,19 @@ async def test_what_is_refused_or_not_recorded_is_never_proved(bench: Bench, sql
 
 @pytest.mark.parametrize(
     "sql",
-    [
-        "ALTER TABLE users ADD COLUMN a TEXT NOT NULL;",
-        "ALTER TABLE users ADD COLUMN a TEXT DEFAULT CURRENT_TIMESTAMP;",
-        "ALTER TABLE users ADD COLUMN a INTEGER REFERENCES users(id) DEFAULT 1;",
-        "ALTER TABLE users ADD COLUMN a TEXT AS (email) STORED;",
-        "ALTER TABLE users ADD COLUMN a INTEGER DEFAULT 0 CHECK (a > 0);",
-        "CREATE UNIQUE INDEX users_email ON users(email);",
-        "UPDATE users SET role = 'x' WHERE email LIKE '" + "x" * 51 + "';",
-        "INSERT INTO users VALUES (1, 'c', 'd');",
-    ],
+    sampled(
+        [
+            "ALTER TABLE users ADD COLUMN a TEXT NOT NULL;",
+            "ALTER TABLE users ADD COLUMN a TEXT DEFAULT CURRENT_TIMESTAMP;",
+            "ALTER TABLE users ADD COLUMN a INTEGER REFERENCES users(id) DEFAULT 1;",
+            "ALTER TABLE users ADD COLUMN a TEXT AS (email) STORED;",
+            "ALTER TABLE users ADD COLUMN a INTEGER DEFAULT 0 CHECK (a > 0);",
+            "CREATE UNIQUE INDEX users_email ON users(email);",
+            "UPDATE users SET role = 'x' WHERE email LIKE '" + "x" * 51 + "';",
+            "INSERT INTO users VALUES (1, 'c', 'd');",
+        ],
+        2,
+    ),
 )
 async def test_a_refusal_that_depends_on_rows_is_seen_with_the_rows(bench: Bench, sql: str) -> None:
     with_rows = await tried(bench, sql, USERS, ROW)

@@ -85,15 +85,18 @@ async def lost_reply(walked: Walked, grown: float = 1_000.0) -> Bench:
 
 @pytest.mark.parametrize(
     ("by", "boot", "later", "waits"),
-    [
-        (timedelta(days=1), "this boot", 2.0, 43.0),
-        (timedelta(hours=-3), "this boot", 2.0, 43.0),
-        (timedelta(), "this boot", 44.0, 1.0),
-        (timedelta(), "this boot", 50.0, 0.0),
-        (timedelta(days=1), "another boot", 50.0, 45.0),
-        (timedelta(seconds=46), "another boot", -990.0, 45.0),
-        (timedelta(days=1), "this boot", -5.0, 45.0),
-    ],
+    sampled(
+        [
+            (timedelta(days=1), "this boot", 2.0, 43.0),
+            (timedelta(hours=-3), "this boot", 2.0, 43.0),
+            (timedelta(), "this boot", 44.0, 1.0),
+            (timedelta(), "this boot", 50.0, 0.0),
+            (timedelta(days=1), "another boot", 50.0, 45.0),
+            (timedelta(seconds=46), "another boot", -990.0, 45.0),
+            (timedelta(days=1), "this boot", -5.0, 45.0),
+        ],
+        2,
+    ),
 )
 async def test_a_clock_set_between_two_sessions_ends_no_wait_early(
     walked: Walked, by: timedelta, boot: str, later: float, waits: float

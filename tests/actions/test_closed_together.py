@@ -16,12 +16,13 @@ from d1_preflight.core.record.signing import REVIEW
 from d1_preflight.core.target.kept_outputs import OUTPUTS, archived
 from d1_preflight.core.verify.verify import verify_record
 from plain.fakes import MemoryStore
+from sampling import sampled
 
 if TYPE_CHECKING:
     from d1_preflight.actions.context import Environment
 
 
-@pytest.mark.parametrize("verdict", list(Verdict))
+@pytest.mark.parametrize("verdict", sampled(list(Verdict), 2))
 async def test_the_close_names_the_reviews_of_go(walked: Walked, verdict: Verdict) -> None:
     bench = await walked("close")
     held = bench.store.held

@@ -128,14 +128,26 @@ async def test_an_object_that_changes_without_a_word_fails(
 
 @pytest.mark.parametrize(
     ("sql", "words"),
-    [
-        ("DELETE FROM members WHERE id = 3", "members: rows lost, not explained by a statement"),
-        ("UPDATE members SET role = NULL", "members: role nulled, not explained by a statement"),
-        ("UPDATE members SET role = 'x'", "members: role changed, not explained by a statement"),
-        ("INSERT INTO log VALUES ('more')", "log: rows added, not explained by a statement"),
-        ("DROP TABLE log", "log: dropped, not explained by a statement"),
-        ("CREATE TABLE more(a)", "more: appeared, not explained by a statement"),
-    ],
+    sampled(
+        [
+            (
+                "DELETE FROM members WHERE id = 3",
+                "members: rows lost, not explained by a statement",
+            ),
+            (
+                "UPDATE members SET role = NULL",
+                "members: role nulled, not explained by a statement",
+            ),
+            (
+                "UPDATE members SET role = 'x'",
+                "members: role changed, not explained by a statement",
+            ),
+            ("INSERT INTO log VALUES ('more')", "log: rows added, not explained by a statement"),
+            ("DROP TABLE log", "log: dropped, not explained by a statement"),
+            ("CREATE TABLE more(a)", "more: appeared, not explained by a statement"),
+        ],
+        2,
+    ),
 )
 async def test_rows_and_values_that_move_without_a_word_fail(
     walked: Walked, sql: str, words: str

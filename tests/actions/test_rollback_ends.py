@@ -15,6 +15,7 @@ from d1_preflight.actions.rollback import (
 from d1_preflight.core.checklist.answers import FIXED_MANUALLY, KEPT, ROLLED_BACK
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.record import Status
+from sampling import sampled
 
 UNDO = "ALTER TABLE teams ADD COLUMN old TEXT;\n"
 
@@ -63,25 +64,28 @@ async def test_a_draft_that_is_read_back_otherwise_fails(walked: Walked) -> None
 
 @pytest.mark.parametrize(
     ("sql", "status", "words"),
-    [
-        (UNDO, Status.PROVED, "Schema restored, 1 row differs from before"),
-        (
-            "ALTER TABLE teams ADD COLUMN older TEXT;\n",
-            Status.FAILED,
-            "Schema differs, 1 row differs from before: ",
-        ),
-        (
-            f"{UNDO}DELETE FROM members;\n",
-            Status.PROVED,
-            "Schema restored, 3 rows stay lost",
-        ),
-        (
-            f"{UNDO}UPDATE teams SET old = 'x' WHERE id = 'a';\n",
-            Status.PROVED,
-            "Schema restored, every row as before",
-        ),
-        (f"{UNDO}DROP INDEX members_team;\n", Status.FAILED, "Schema differs, 1 row differs"),
-    ],
+    sampled(
+        [
+            (UNDO, Status.PROVED, "Schema restored, 1 row differs from before"),
+            (
+                "ALTER TABLE teams ADD COLUMN older TEXT;\n",
+                Status.FAILED,
+                "Schema differs, 1 row differs from before: ",
+            ),
+            (
+                f"{UNDO}DELETE FROM members;\n",
+                Status.PROVED,
+                "Schema restored, 3 rows stay lost",
+            ),
+            (
+                f"{UNDO}UPDATE teams SET old = 'x' WHERE id = 'a';\n",
+                Status.PROVED,
+                "Schema restored, every row as before",
+            ),
+            (f"{UNDO}DROP INDEX members_team;\n", Status.FAILED, "Schema differs, 1 row differs"),
+        ],
+        2,
+    ),
 )
 async def test_a_down_file_is_judged_by_what_it_gives_back(
     walked: Walked, sql: str, status: Status, words: str

@@ -42,11 +42,12 @@ async def lost(walked: Walked, then: str) -> Bench:
             "It is unknown whether it was applied",
             None,
         ),
-        (
+        pytest.param(
             "UPDATE pages SET title = 'other'",
             Status.UNKNOWN,
             "It is unknown whether it was applied",
             None,
+            marks=pytest.mark.matrix,
         ),
     ],
 )

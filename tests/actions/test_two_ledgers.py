@@ -209,7 +209,7 @@ async def test_a_file_that_changes_the_ledger_itself_is_refused(tmp_path: Path) 
     assert "the file itself changes that table" in attempt.words
 
 
-@pytest.mark.parametrize("what", ["ledger", "journal"])
+@pytest.mark.parametrize("what", sampled(["ledger", "journal"], 2))
 async def test_what_changed_after_go_is_not_applied(walked: Walked, what: str) -> None:
     bench = await at_apply(walked)
     if what == "ledger":

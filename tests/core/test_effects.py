@@ -11,6 +11,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+from _pytest.mark import ParameterSet
 
 from d1_preflight.core.effects.classify import Verdict, classify
 from d1_preflight.core.effects.row_lineage import TableLineage
@@ -54,7 +55,30 @@ def judged(sql: str, prior: str = PRIOR, *, whole: bool = True) -> Verdict:
         sandbox.close()
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: " ".join(case["sql"].split()))
+def each_kind() -> list[ParameterSet]:
+    """The suite tries the first case of each class, effects and lineages; the matrix all."""
+    kinds = set[object]()
+    found = []
+    for case in CASES:
+        lineages = {key for lineage in table(case, "lineage").values() for key in keys(lineage)}
+        kind = case["class"], frozenset(table(case, "effects")), frozenset(lineages)
+        found.append(pytest.param(case, marks=pytest.mark.matrix if kind in kinds else ()))
+        kinds.add(kind)
+    return found
+
+
+def table(case: Mapping[str, object], name: str) -> dict[str, object]:
+    found = case.get(name, {})
+    assert isinstance(found, dict)
+    return found
+
+
+def keys(lineage: object) -> Iterator[str]:
+    assert isinstance(lineage, dict)
+    yield from lineage
+
+
+@pytest.fixture(scope="module", params=each_kind(), ids=lambda case: " ".join(case["sql"].split()))
 def case(request: pytest.FixtureRequest) -> tuple[Mapping[str, object], Verdict]:
     return request.param, judged(request.param["sql"])
 
@@ -85,12 +109,6 @@ def test_every_row_and_value_is_followed(case: tuple[Mapping[str, object], Verdi
     assert list(named) == [
         "teams", "members", "badges", "moves", "marks", "log", "counters", "audit",
     ]  # fmt: skip
-
-
-def table(case: Mapping[str, object], name: str) -> dict[str, object]:
-    found = case.get(name, {})
-    assert isinstance(found, dict)
-    return found
 
 
 def told(lineage: TableLineage) -> Iterator[tuple[str, object]]:

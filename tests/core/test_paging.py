@@ -113,6 +113,7 @@ def written(table: Table, rows: list[Row]) -> list[str]:
     return exact(table, connection)
 
 
+@pytest.mark.matrix  # the suite has keys of each kind: below, test_rows
 @given(
     tables(),
     st.lists(st.lists(CELLS, min_size=1, max_size=5), max_size=12),

@@ -109,7 +109,8 @@ class RecordLaws(RuleBasedStateMachine):
         assert not open_items(self.record, CHECKLIST, Kind.DESTRUCTIVE, CHECKLIST.before("applied"))
 
 
-TestRecordLaws = RecordLaws.TestCase
+# the suite has its laws by example: below, session/
+TestRecordLaws = pytest.mark.matrix(RecordLaws.TestCase)
 TestRecordLaws.settings = settings(
     max_examples=examples(100), stateful_step_count=60, deadline=None
 )

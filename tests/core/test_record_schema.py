@@ -11,6 +11,7 @@ from core.record_values import BEN, START, closed_files, closed_in_chain
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.record.file import load_record
 from d1_preflight.core.record.review import PLAN, Verdict, statement
+from sampling import sampled
 
 PATH = Path(__file__).resolve().parents[2] / "checklists" / "record.schema.json"
 VALIDATOR = Draft202012Validator(json.loads(PATH.read_text("utf-8")))
@@ -39,14 +40,17 @@ def test_a_review_is_valid() -> None:
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [
-        ("schema = 1", "schema = 3"),
-        ("schema = 1", "schema = 1\ncolour = 'red'"),
-        ('status = "proved"', 'status = "sworn"'),
-        ('target = "remote"', ""),
-        ("milliseconds = 12", "milliseconds = 1.5"),
-        ('started_at = "2026-11-23T14:00:00Z"', "started_at = 2026-11-23T14:00:00Z"),
-    ],
+    sampled(
+        [
+            ("schema = 1", "schema = 3"),
+            ("schema = 1", "schema = 1\ncolour = 'red'"),
+            ('status = "proved"', 'status = "sworn"'),
+            ('target = "remote"', ""),
+            ("milliseconds = 12", "milliseconds = 1.5"),
+            ('started_at = "2026-11-23T14:00:00Z"', "started_at = 2026-11-23T14:00:00Z"),
+        ],
+        2,
+    ),
 )
 def test_what_the_reader_refuses_is_not_valid(old: str, new: str) -> None:
     document = CLOSED["record.toml"].decode()

@@ -24,6 +24,7 @@ from d1_preflight.core.rows.row_diff import (
 from d1_preflight.core.schema.schema import Schema
 from law_size import examples
 from local_copies import copy_rows, diff_files, make_file, table_diff, two_states
+from sampling import sampled
 
 SHOP = """
 CREATE TABLE teams(id TEXT PRIMARY KEY, name TEXT, old TEXT);
@@ -187,20 +188,23 @@ def test_the_rows_of_a_virtual_table_are_counted(compare: Compare) -> None:
 
 @pytest.mark.parametrize(
     ("migration", "declared", "marks"),
-    [
-        (REBUILD, (), {"members", "badges", "teams"}),
-        (REBUILD, ("teams",), {"members", "badges"}),
-        (REBUILD, ("teams", "members", "badges"), set()),
-        ("DROP TABLE log;", (), {"log"}),
-        ("DROP TABLE log;", ("log",), set()),
-        ("DELETE FROM log;", (), {"log"}),
-        ("UPDATE members SET role = 'x' WHERE role = 'OWNER';", (), set()),
-        ("UPDATE members SET role = NULL;", (), {"members"}),
-        ("ALTER TABLE teams ADD COLUMN extra TEXT;", (), set()),
-        ("ALTER TABLE members RENAME COLUMN role TO part;", (), set()),
-        ("CREATE TABLE new(a); INSERT INTO new SELECT id FROM teams;", (), set()),
-        ("INSERT INTO log VALUES ('three');", (), set()),
-    ],
+    sampled(
+        [
+            (REBUILD, (), {"members", "badges", "teams"}),
+            (REBUILD, ("teams",), {"members", "badges"}),
+            (REBUILD, ("teams", "members", "badges"), set()),
+            ("DROP TABLE log;", (), {"log"}),
+            ("DROP TABLE log;", ("log",), set()),
+            ("DELETE FROM log;", (), {"log"}),
+            ("UPDATE members SET role = 'x' WHERE role = 'OWNER';", (), set()),
+            ("UPDATE members SET role = NULL;", (), {"members"}),
+            ("ALTER TABLE teams ADD COLUMN extra TEXT;", (), set()),
+            ("ALTER TABLE members RENAME COLUMN role TO part;", (), set()),
+            ("CREATE TABLE new(a); INSERT INTO new SELECT id FROM teams;", (), set()),
+            ("INSERT INTO log VALUES ('three');", (), set()),
+        ],
+        2,
+    ),
 )
 def test_what_is_not_both_done_and_declared_is_not_explained(
     compare: Compare, migration: str, declared: tuple[str, ...], marks: set[str]

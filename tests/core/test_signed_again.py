@@ -21,6 +21,7 @@ from d1_preflight.core.verify.chain import read_closed
 from d1_preflight.core.verify.links import Chain
 from d1_preflight.core.verify.place import Place
 from d1_preflight.core.verify.verify import verify_record
+from sampling import sampled
 
 Files = dict[str, bytes]
 CHECKLIST = shipped_checklist()
@@ -141,7 +142,7 @@ def ids(files: Files) -> set[str]:
     return {p.id.value for p in verify_record(files, CHECKLIST, KEYS, place=place).problems}
 
 
-@pytest.mark.parametrize("forged", FORGERIES, ids=lambda forged: forged.what)
+@pytest.mark.parametrize("forged", sampled(FORGERIES, 2), ids=lambda forged: forged.what)
 def test_what_its_operator_signs_again_is_named(forged: Forgery) -> None:
     files = closed_in_chain() if forged.verdict is None else reviewed(forged.verdict)
     named = ids(again(files, forged.change))

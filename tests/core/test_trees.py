@@ -16,6 +16,7 @@ from local_copies import (
     read_shapes,
     table_diff,
 )
+from sampling import sampled
 
 TREES = {
     "reals": "CREATE VIRTUAL TABLE places USING rtree(id, x1, x2, y1, y2, +label);",
@@ -34,7 +35,7 @@ def made(path: Path, kind: str, sql: str = "") -> Path:
     return make_file(path, f"{filled}; {sql.replace('{number}', number)}")
 
 
-@pytest.mark.parametrize("kind", TREES)
+@pytest.mark.parametrize("kind", sampled(TREES, 2))
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [
@@ -77,7 +78,7 @@ def test_a_changed_cell_of_it_changes_its_fingerprint(tmp_path: Path, kind: str)
     assert taken[0] != taken[2]
 
 
-@pytest.mark.parametrize("kind", ["reals", "integers"])
+@pytest.mark.parametrize("kind", sampled(["reals", "integers"], 2))
 def test_a_tree_is_restored_from_its_copies_through_itself(tmp_path: Path, kind: str) -> None:
     source = made(tmp_path / "a.sqlite", kind)
     names = [table.name for table in read_shapes(source) if table.is_shadow]

@@ -110,7 +110,7 @@ def any_typed(step: str) -> st.SearchStrategy[Any]:
     return group_of(STEPS[step])
 
 
-@pytest.mark.parametrize("step", sampled(STEPS, 2))
+@pytest.mark.parametrize("step", sampled(STEPS, 5))
 @settings(max_examples=examples(40))
 @given(data=st.data())
 def test_facts_come_back_byte_for_byte(step: str, data: st.DataObject) -> None:
@@ -122,7 +122,7 @@ def test_facts_come_back_byte_for_byte(step: str, data: st.DataObject) -> None:
     assert dump_facts(again) == dump_facts(facts)
 
 
-@pytest.mark.parametrize("step", sampled([*list(STEPS)[1:], *list(STEPS)[:1]], 2))
+@pytest.mark.parametrize("step", sampled([*list(STEPS)[1:], *list(STEPS)[:1]], 5))
 @settings(max_examples=examples(40))
 @given(data=st.data())
 def test_typed_facts_come_back_whole(step: str, data: st.DataObject) -> None:

@@ -80,7 +80,7 @@ def changes() -> Iterator[tuple[str, str]]:
     )
 
 
-@pytest.mark.parametrize(("table", "change"), sampled(changes(), 2))
+@pytest.mark.parametrize(("table", "change"), sampled(changes(), 4))
 def test_the_changed_table_is_named_and_no_other(table: str, change: str) -> None:
     connection = shop()
     known = question(connection)

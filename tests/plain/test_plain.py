@@ -185,7 +185,10 @@ async def test_shift_tab_ends_every_kind_of_question_with_back(kind: PromptKind)
         assert await question.ask_async() is BACK
 
 
-@pytest.mark.parametrize(("pressed", "answer"), [("1", "a"), ("2", "b"), ("", ""), ("j", "a")])
+@pytest.mark.parametrize(
+    ("pressed", "answer"),
+    [("1", "a"), pytest.param("2", "b", marks=pytest.mark.matrix), ("", ""), ("j", "a")],
+)
 async def test_digits_and_j_choose_where_nothing_is_chosen_yet(pressed: str, answer: str) -> None:
     prompt = Prompt("k", PromptKind.CHOOSE, "Which?", choices=("a", "b"), deliberate=True)
     with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):

@@ -111,6 +111,7 @@ async def test_answers_carry_it_on_and_no_step_runs_twice() -> None:
     assert not {"losses", "go", "applied", "notified"} & set(ran(session))
 
 
+@pytest.mark.matrix  # the suite has it: test_an_answer_whose_place_…
 async def test_what_is_answered_while_its_place_is_taken_comes_next() -> None:
     session = by_itself("findings")
     session.hold, session.holds = asyncio.Event(), frozenset({"findings"})
@@ -368,6 +369,7 @@ async def test_an_answer_whose_place_is_taken_is_shown_as_waiting_and_the_next_i
     assert waits_keys.startswith("◐ running: rehearsal   x stop waiting")
 
 
+@pytest.mark.matrix  # the suite has it by itself: test_an_answer_whose_place_…
 async def test_step_by_step_an_answer_that_waits_stays_in_sight() -> None:
     session = by_itself("findings")
     session.hold, session.holds = asyncio.Event(), frozenset({"findings"})
@@ -415,6 +417,7 @@ def running_step_holds(session: FakeSession, step: str) -> bool:
     return found.id in ACTS or found.effect is Effect.REMOTE_WRITE
 
 
+@pytest.mark.matrix  # the suite has where one is asked: test_a_question_is_shown_…
 async def test_no_question_is_asked_that_what_is_about_to_run_would_put_away_again() -> None:
     session = by_itself("down_written")
     session.hold, session.holds = asyncio.Event(), frozenset({"down_tested"})

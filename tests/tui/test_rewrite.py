@@ -110,6 +110,7 @@ async def test_several_changes_are_split_behind_a_key_and_written_after_a_yes() 
     assert source.written == [SPLIT.after]
 
 
+@pytest.mark.matrix  # the suite has it behind a key: test_several_changes_…
 async def test_where_the_split_alone_is_proved_it_is_shown_at_once() -> None:
     source = board(replace(NOTHING, split=SPLIT))
     shown, *_ = await keys(source, "p", "y")
@@ -162,7 +163,7 @@ async def test_the_rewritten_file_and_the_diff_are_copied(
     assert source.written == []
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", sampled([((80, 24),), ((120, 40),)], 2))
 async def test_a_line_that_is_longer_than_its_side_goes_on_below(size: tuple[int, int]) -> None:
     long = f"ALTER TABLE teams ADD COLUMN {'long_' * 16}name TEXT;\n"
     found = replace(OFFERED, after=AFTER + long)

@@ -25,6 +25,10 @@ LIKE_ANOTHER = {  # what is moved to the matrix, and what the suite has of it
     "class": "classification, and test_sizes.test_a_short_screen_keeps_the_question_…[class]",
     "light": "rehearsal, and the inks of test_theme",
     "apply": "applying",
+    "close": "verification, and the board of test_walks",
+    "help": "emergency",
+    "rollback": "data-safety",
+    "timing": "waiver",
     "busy": "waiver, and test_board.test_a_record_that_another_holds_is_a_dialog_…",
 }
 

@@ -329,6 +329,7 @@ async def test_an_exclamation_mark_within_an_answer_is_a_letter() -> None:
     assert session.performed == [("purpose", {"purpose": "fast!"})]
 
 
+@pytest.mark.matrix  # the suite has it over every step: test_emergency_and_help_…
 async def test_emergency_stands_over_a_dialog_too() -> None:
     app = opened(scenes.rebuild())
     async with app.run_test() as pilot:
@@ -502,6 +503,7 @@ async def test_a_choice_takes_arrows_letters_digits_and_a_filter(
     assert session.performed == [("way_back", {"way": way})]
 
 
+@pytest.mark.matrix  # the suite has it at a list: test_prose_typed_at_a_list_…
 async def test_prose_typed_at_a_choice_chooses_nothing() -> None:
     session = scenes.rebuild().walked_to("way_back")
     app = opened(session)

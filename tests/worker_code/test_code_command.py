@@ -12,6 +12,7 @@ from jsonschema.validators import validator_for
 
 from lint.running import folder, preflight
 from lint.test_since_a_revision import git
+from sampling import sampled
 
 CONFIG = (
     '{"name": "w", "main": "src/index.ts", "d1_databases": [{"binding": "DB",'
@@ -207,14 +208,17 @@ def test_ignored_files_and_links_out_of_the_repository_are_no_code(
 @pytest.mark.usefixtures("repository")
 @pytest.mark.parametrize(
     ("words", "message"),
-    [
-        (("--deployed", "absent"), "git knows no revision 'absent' here."),
-        (("--deployed", "--help"), "expected one argument"),
-        (("--deployed=-x",), "'-x' is not a git revision."),
-        (("--new", "absent"), "git knows no revision 'absent' here."),
-        (("0009",), "There is no migration '0009'"),
-        (("000",), "may mean"),
-    ],
+    sampled(
+        [
+            (("--deployed", "absent"), "git knows no revision 'absent' here."),
+            (("--deployed", "--help"), "expected one argument"),
+            (("--deployed=-x",), "'-x' is not a git revision."),
+            (("--new", "absent"), "git knows no revision 'absent' here."),
+            (("0009",), "There is no migration '0009'"),
+            (("000",), "may mean"),
+        ],
+        2,
+    ),
 )
 def test_what_is_not_there_is_said_in_one_line(words: tuple[str, ...], message: str) -> None:
     ran = preflight("code", *words)
@@ -274,7 +278,8 @@ def test_the_settings_choose_roots_and_leave_files_out(repository: Path) -> None
     [
         pytest.param(("lint",), False, marks=pytest.mark.matrix),  # as commands/test_start
         (("code",), False),
-        (("code", "0002"), True),
+        # the suite has it read: test_revisions_and_migrations_are_chosen
+        pytest.param(("code", "0002"), True, marks=pytest.mark.matrix),
     ],
 )
 def test_the_grammars_are_loaded_only_where_source_is_read(
@@ -296,7 +301,7 @@ def test_the_grammars_are_loaded_only_where_source_is_read(
     assert done.stderr.splitlines()[-1] == str(is_loaded)
 
 
-@pytest.mark.parametrize("kind", ["file", "folder", "pipe"])
+@pytest.mark.parametrize("kind", sampled(["file", "folder", "pipe"], 2))
 def test_what_lies_behind_a_link_is_not_followed_and_said(
     repository: Path, tmp_path: Path, kind: str
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from code_in_memory import Files, verdict_of
 from d1_preflight.code.verdict import CodeState
+from sampling import sampled
 
 BASE = """
 CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT, age INTEGER);
@@ -224,12 +225,14 @@ def test_the_query_is_read(kind: str) -> None:
     assert "no such column: name" in deployed.harmed[0].words
 
 
-@pytest.mark.parametrize("kind", [kind for kind in (*READ, *HOMES) if "injected" not in kind])
+@pytest.mark.parametrize(
+    "kind", sampled([kind for kind in (*READ, *HOMES) if "injected" not in kind], 2)
+)
 def test_what_is_read_is_not_said_to_be_unseen(kind: str) -> None:
     assert read(kind).unread == ()
 
 
-@pytest.mark.parametrize("kind", UNSEEN)
+@pytest.mark.parametrize("kind", sampled(UNSEEN, 2))
 def test_what_goes_out_of_sight_is_said_where_it_does(kind: str) -> None:
     path = "src/a.tsx" if "context" in kind else "src/a.ts"
 
@@ -247,7 +250,7 @@ def test_what_a_function_gives_back_is_read_and_not_trusted(kind: str) -> None:
     assert [one.path for one in deployed.unread] == ["src/a.ts"]
 
 
-@pytest.mark.parametrize("kind", HARMLESS)
+@pytest.mark.parametrize("kind", sampled(HARMLESS, 2))
 def test_what_hands_nothing_on_is_not_said(kind: str) -> None:
     deployed = verdict_of({**OTHERS, "src/a.ts": HARMLESS[kind]}, RENAME, before=BASE).deployed
 

@@ -11,6 +11,7 @@ from d1_preflight.code.file_job import Kind, answer, job
 from d1_preflight.code.project_code import ProjectCode, read_code
 from d1_preflight.code.readings import Means
 from d1_preflight.code.source import Scope
+from sampling import sampled
 
 OWN = "d1_preflight.code.file_job"
 HOSTILE = "worker_code.hostile_reader"
@@ -64,6 +65,7 @@ def test_a_file_that_ends_its_reader_is_left_out_and_said() -> None:
     assert code.left_out == 1
 
 
+@pytest.mark.matrix  # the suite has one that ends it: above
 def test_a_file_that_holds_its_reader_is_left_out() -> None:
     with Processes(HOSTILE, 2, slowest_s=0.6) as beside:
         found = dict(beside.answers(jobs("let a", "let b // hold", "let c"), never))
@@ -72,6 +74,7 @@ def test_a_file_that_holds_its_reader_is_left_out() -> None:
     assert all(found[n] for n in (0, 2))
 
 
+@pytest.mark.matrix  # the suite has their answers: test_what_is_read_beside_…
 def test_processes_that_came_up_before_their_jobs_answer_them() -> None:
     with Processes(OWN, 2) as beside:
         beside.start()
@@ -83,7 +86,7 @@ def test_processes_that_came_up_before_their_jobs_answer_them() -> None:
     assert all(found.values())
 
 
-@pytest.mark.parametrize("program", ["/bin/false", "/nowhere/python", "/bin/cat"])
+@pytest.mark.parametrize("program", sampled(["/bin/false", "/nowhere/python", "/bin/cat"], 2))
 def test_without_processes_the_files_are_read_here(program: str) -> None:
     with Processes(OWN, 2, executable=program) as beside:
         code = read(project(), beside)
