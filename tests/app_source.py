@@ -2,11 +2,14 @@
 
 import ast
 import gc
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 APP = Path(__file__).resolve().parents[1] / "app" / "d1_preflight"
+Node = TypeVar("Node", bound=ast.AST)
 Nodes = tuple[ast.AST, ...]
 CHILDLESS = frozenset({ast.Name, ast.Constant, ast.alias})  # over half of all nodes
 
@@ -14,6 +17,11 @@ CHILDLESS = frozenset({ast.Name, ast.Constant, ast.alias})  # over half of all n
 def nodes_of(path: Path) -> Nodes:
     """Every node of a module of the app, its tree first."""
     return _whole_app()[path]
+
+
+def of_kind(path: Path, kind: type[Node]) -> Sequence[Node]:
+    """The nodes of a module that are of this kind."""
+    return _whole_app_by_kind()[path].get(kind, [])
 
 
 def tree_of(path: Path) -> ast.Module:
@@ -36,6 +44,16 @@ def walked(source: str) -> Nodes:
             elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
                 found.append(value)
     return tuple(found)
+
+
+@cache
+def _whole_app_by_kind() -> Mapping[Path, Mapping[type[ast.AST], list[Any]]]:
+    found: dict[Path, dict[type[ast.AST], list[Any]]] = {}
+    for path, nodes in _whole_app().items():
+        kinds = found[path] = defaultdict(list)
+        for node in nodes:
+            kinds[type(node)].append(node)
+    return found
 
 
 @cache

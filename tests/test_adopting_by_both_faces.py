@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pytest
+
 from actions.fake_target import agreeable
 from actions.test_adoption import NAME, Adopting
 from d1_preflight.board import BoardHeader, BoardState
@@ -90,6 +92,7 @@ async def through_the_screen(adopting: Adopting) -> NotedAdoption:
     return noted
 
 
+@pytest.mark.matrix  # the suite has its steps: actions/test_adoption; both faces: test_two_doors
 async def test_an_adoption_is_walked_by_both_faces_with_the_same_steps(tmp_path: Path) -> None:
     screen, plain = Adopting(tmp_path / "screen"), Adopting(tmp_path / "plain")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app_source import APP, Nodes, nodes_of, tree_of, walked
+from app_source import APP, Nodes, nodes_of, of_kind, tree_of, walked
 from bench.house import circles, floors, room_graph
 
 MODULES = sorted(APP.rglob("*.py"))
@@ -78,11 +78,11 @@ def imports(path: Path) -> tuple[str, ...]:
 
 
 def _imports(path: Path) -> Iterator[str]:
-    for node in nodes_of(path):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+    for taken in of_kind(path, ast.ImportFrom):
+        if taken.module:
+            yield from (f"{taken.module}.{alias.name}" for alias in taken.names)
+    for whole in of_kind(path, ast.Import):
+        yield from (alias.name for alias in whole.names)
 
 
 def room(name: str) -> str:
@@ -127,7 +127,7 @@ def test_the_page_about_the_house_names_every_room() -> None:
 
 @each_module
 def test_faces_read_the_session_and_never_its_tools(path: Path) -> None:
-    attributes = (n for n in nodes_of(path) if isinstance(n, ast.Attribute))
+    attributes = of_kind(path, ast.Attribute)
     if room(NAMES[path]) in ("tui", "plain"):
         assert [n.lineno for n in attributes if n.attr == "tools"] == [], NAMES[path]
 
@@ -343,15 +343,15 @@ def test_rooms_stay_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400, (
         f"{NAMES[path]} has grown two reasons to change?"
     )
-    for function in nodes_of(path):
-        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
+    functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = []
+    functions += of_kind(path, ast.FunctionDef)
+    functions += of_kind(path, ast.AsyncFunctionDef)
+    for function in functions:
         length = (function.end_lineno or 0) - function.lineno + 1
         assert length <= 40, f"{NAMES[path]}.{function.name} has {length} lines"
-    for node in nodes_of(path):
-        if isinstance(node, ast.ClassDef):
-            length = (node.end_lineno or 0) - node.lineno + 1
-            assert length <= 240, f"{NAMES[path]}.{node.name} has {length} lines"
+    for node in of_kind(path, ast.ClassDef):
+        length = (node.end_lineno or 0) - node.lineno + 1
+        assert length <= 240, f"{NAMES[path]}.{node.name} has {length} lines"
 
 
 @each_module
@@ -366,13 +366,13 @@ def test_no_room_is_called_by_a_word_that_means_nothing() -> None:
 
 @each_module
 def test_no_shell_no_swallowed_error_and_no_stray_print(path: Path) -> None:
-    for node in nodes_of(path):
-        if isinstance(node, ast.keyword) and node.arg == "shell":
-            pytest.fail(f"{NAMES[path]} passes shell=")
-        if isinstance(node, ast.ExceptHandler) and len(node.body) == 1:
-            broad = isinstance(node.type, ast.Name) and node.type.id == "Exception"
-            assert not (broad and isinstance(node.body[0], ast.Pass)), NAMES[path]
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print":
+    assert not [n for n in of_kind(path, ast.keyword) if n.arg == "shell"], NAMES[path]
+    for handler in of_kind(path, ast.ExceptHandler):
+        if len(handler.body) == 1:
+            broad = isinstance(handler.type, ast.Name) and handler.type.id == "Exception"
+            assert not (broad and isinstance(handler.body[0], ast.Pass)), NAMES[path]
+    for call in of_kind(path, ast.Call):
+        if getattr(call.func, "id", "") == "print":
             assert room(NAMES[path]) in {"cli", "commands", "plain", "practice"}, NAMES[path]
 
 
@@ -399,16 +399,19 @@ def test_git_is_started_through_one_door() -> None:
     doors = {
         NAMES[path]
         for path in MODULES
-        for node in nodes_of(path)
-        if isinstance(node, ast.Call) and called(node) in STARTERS and names_git(node)
+        for node in of_kind(path, ast.Call)
+        if called(node) in STARTERS and names_git(node)
     }
     assert doors == {"adapters.git.door"}
 
 
 def test_no_command_line_begins_with_git_elsewhere() -> None:
     for path in MODULES:
-        for node in nodes_of(path):
-            if isinstance(node, ast.Tuple | ast.List) and len(node.elts) > 1:
+        lists: list[ast.Tuple | ast.List] = []
+        lists += of_kind(path, ast.Tuple)
+        lists += of_kind(path, ast.List)
+        for node in lists:
+            if len(node.elts) > 1:
                 words = [e.value for e in node.elts if isinstance(e, ast.Constant)]
                 is_pair = isinstance(node.elts[1], ast.Name)  # a title and what looks at it
                 assert is_pair or words[:1] != ["git"] or NAMES[path] == "adapters.git.door", NAMES[
@@ -467,7 +470,7 @@ MAY_WRITE_FACTS = ("core.record.", "core.verify.signatures", "adapters.kept_verd
 
 @each_module
 def test_facts_are_written_in_one_place(path: Path) -> None:
-    calls = (node for node in nodes_of(path) if isinstance(node, ast.Call))
+    calls = of_kind(path, ast.Call)
     assert NAMES[path].startswith(MAY_WRITE_FACTS) or "written" not in map(called, calls)
 
 

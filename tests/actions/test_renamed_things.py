@@ -103,6 +103,7 @@ async def test_a_virtual_tables_own_rows_are_lost_by_name_and_verified_by_value(
     assert "1 table value for value" in checked.words
 
 
+@pytest.mark.matrix  # the suite has it without a walk: core/test_trees
 async def test_a_changed_row_of_a_tree_is_no_rehearsed_one(tmp_path: Path) -> None:
     sql = "UPDATE places SET label = 'z' WHERE id = 1;\n"
     bench = await Bench(tmp_path, sql, "transformative", earlier=TREE, rows=TREES).walk("rows")

@@ -54,8 +54,8 @@ def test_the_shapes_are_those_that_the_command_offers() -> None:
     assert set(_LIKE) == {like.value for like in SHAPES}
 
 
-IN_THE_SUITE = (Like.MONOREPO, Like.ADOPT)
-"""The folder below the top one, and files without records; the others differ by names alone."""
+IN_THE_SUITE = (Like.DRIZZLE, Like.MONOREPO, Like.ADOPT)
+"""A journal, a home below the top folder, no ledger; the others differ by names alone."""
 
 
 @pytest.mark.parametrize(

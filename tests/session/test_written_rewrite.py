@@ -15,6 +15,7 @@ from d1_preflight.project_context import ProjectContext, open_context
 from d1_preflight.session import Session
 from flow.walking import raw_answers
 from lint.running import POSTS, REBUILD, USERS, folder
+from sampling import sampled
 
 NAME = "0002_rebuild_users.sql"
 CONFIG = (
@@ -59,7 +60,7 @@ async def test_the_file_is_written_whole_and_every_proof_of_the_old_text_counts_
         session.close()
 
 
-@pytest.mark.parametrize("change", [b"-- by another\n", b"\xe9"])
+@pytest.mark.parametrize("change", sampled([b"-- by another\n", b"\xe9"], 2))
 def test_a_file_that_changed_under_us_is_left_alone(
     context: ProjectContext, tmp_path: Path, change: bytes
 ) -> None:

@@ -142,7 +142,7 @@ async def test_from_the_gate_on_the_text_stays() -> None:
             (replace(NOTHING, split=SPLIT), ("3",), "DROP TABLE teams;\n"),
             (NOTHING, (), ""),
         ],
-        2,
+        4,
     ),
 )
 async def test_the_rewritten_file_and_the_diff_are_copied(

@@ -12,7 +12,7 @@ _SAMPLE = ((20, 10), (1, 1), (80, 24))
 _SIZES = ((31, 24), (20, 10), (13, 5), (10, 24), (3, 3), (1, 1), (80, 24))
 
 
-@pytest.mark.parametrize("scenario", sampled(SCENARIOS, 11, (one.name for one in SCENARIOS)))
+@pytest.mark.parametrize("scenario", sampled(SCENARIOS, 22, (one.name for one in SCENARIOS)))
 @pytest.mark.parametrize(
     "sizes", [_SAMPLE, pytest.param(_SIZES, marks=pytest.mark.matrix)], ids=["sample", "all"]
 )

@@ -25,10 +25,10 @@ LIKE_ANOTHER = {  # what is moved to the matrix, and what the suite has of it
     "class": "classification, and test_sizes.test_a_short_screen_keeps_the_question_…[class]",
     "light": "rehearsal, and the inks of test_theme",
     "apply": "applying",
-    "close": "verification, and the board of test_walks",
-    "help": "emergency",
-    "rollback": "data-safety",
-    "timing": "waiver",
+    "close": "test_wizard.test_after_the_close_it_is_said_where_the_record_lies_…",
+    "help": "emergency, and test_copy_and_search.test_help_copies_…",
+    "rollback": "data-safety, and test_panes.test_up_and_down_stand_beside_each_other_…",
+    "timing": "verification, and test_wizard.test_the_dashboard_opens_…",
     "busy": "waiver, and test_board.test_a_record_that_another_holds_is_a_dialog_…",
 }
 
