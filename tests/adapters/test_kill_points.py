@@ -25,7 +25,6 @@ from d1_preflight.disk import new_text
 
 Act = Callable[[Path], None]
 _KILLED = 9
-_STRIDE = 11  # the suite's sample of the lines; the matrix tries them all
 _WRITERS = ("store.py", "locks.py", "staged_config.py", "evidence.py", "localdb.py", "disk.py")
 
 
@@ -115,9 +114,18 @@ def write_sql(root: Path) -> None:
         file.write("INSERT INTO teams VALUES (2);\n")
 
 
-@pytest.mark.parametrize("stride", [_STRIDE, pytest.param(1, marks=pytest.mark.matrix)])
+_EACH_LINE = (stage, write_target_config, save_record, keep_evidence, make_local)
+
+
 @pytest.mark.parametrize(
-    "act", [stage, write_target_config, save_record, keep_evidence, make_local]
+    ("act", "stride"),
+    [
+        (stage, 31),  # writes the target's configuration, too
+        (save_record, 23),
+        (keep_evidence, 23),
+        (make_local, 11),
+        *(pytest.param(act, 1, marks=pytest.mark.matrix) for act in _EACH_LINE),
+    ],
 )
 def test_a_kill_at_any_line_leaves_nothing_that_blocks_the_next_try(
     act: Act, stride: int, tmp_path: Path
@@ -128,7 +136,7 @@ def test_a_kill_at_any_line_leaves_nothing_that_blocks_the_next_try(
     assert points > 5
 
 
-@pytest.mark.parametrize("stride", [_STRIDE, pytest.param(1, marks=pytest.mark.matrix)])
+@pytest.mark.parametrize("stride", [11, pytest.param(1, marks=pytest.mark.matrix)])
 def test_a_local_database_and_a_restore_script_are_whole_or_not_there(
     stride: int, tmp_path: Path
 ) -> None:

@@ -148,7 +148,7 @@ LINES = {
 }
 
 
-@pytest.mark.parametrize("named", sampled(LINES, 3))
+@pytest.mark.parametrize("named", sampled(LINES, 6))
 def test_who_signed_is_what_ssh_keygen_says(
     ana: SshSigner, signers: Path, tmp_path: Path, named: str
 ) -> None:

@@ -87,8 +87,8 @@ def test_what_the_parent_had_gives_no_more_memory() -> None:
     child = """
 from d1_preflight.adapters.work_limit import TooMuchWork, work_limit
 try:
-    with work_limit(megabytes=60):
-        filled = b"x" * (120 << 20)
+    with work_limit(megabytes=20):
+        filled = b"x" * (40 << 20)
         while True:
             pass
 except TooMuchWork as stopped:
@@ -96,9 +96,9 @@ except TooMuchWork as stopped:
 """
     parent = f"""
 import subprocess, sys
-filled = b"x" * (300 << 20)
+filled = b"x" * (120 << 20)
 subprocess.run((sys.executable, "-c", {child!r}), check=True)
 """
     argv = (sys.executable, "-c", parent)
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
-    assert done.stdout == "more than 60 MB of memory\n"
+    assert done.stdout == "more than 20 MB of memory\n"

@@ -286,6 +286,7 @@ def seen(
     shelf.lay(name, {"record.review.toml.sig": hand.sign(words, REVIEW)})
 
 
+@pytest.mark.matrix  # the suite has it where the history of the base is not asked, below
 def test_an_expired_key_is_not_saved_by_its_own_time(old: Shelf) -> None:
     expire(old, old.ana, "29991231", old.ben)
     assert old.verified() == {}

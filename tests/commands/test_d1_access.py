@@ -21,10 +21,18 @@ from d1_preflight.practice.state import ACCOUNT_ID, DATABASE_ID, DATABASE_NAME
 TOKEN = "canary-27182818284590"
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with served(tmp_path_factory.mktemp("served") / "practice") as server:
+        yield server
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with served(tmp_path / "practice") as running:
-        yield running
+def server(running: Server) -> Server:
+    """It answers as it should, and no test changes its database."""
+    running.faults.set([])
+    running.requests.clear()
+    return running
 
 
 @cache

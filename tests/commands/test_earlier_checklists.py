@@ -126,6 +126,7 @@ sys.exit(code)
 """
 
 
+@pytest.mark.matrix  # the suite has it of earlier titles and fewer steps: every old record, above
 def test_a_reworded_title_and_a_new_required_step_leave_old_records_good(tmp_path: Path) -> None:
     app = next_version(tmp_path)
 

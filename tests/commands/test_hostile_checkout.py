@@ -14,7 +14,6 @@ OF_EACH_KIND = {
     "lazy fetch by ssh",
     "GIT_CONFIG_COUNT in the environment",
     "branch named like the base",
-    "migrations_dir moved",
 }
 COUNTS: dict[str, tuple[int, int]] = {}
 

@@ -244,6 +244,7 @@ def test_a_reviewer_approves_the_go_as_second_person(checkout: Checkout) -> None
     assert code("verify") == 0
 
 
+@pytest.mark.matrix  # the suite has it before a later word: test_chain
 def test_a_record_sent_back_is_open(checkout: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
     reviewed(checkout, checkout.ben, Verdict.SENT_BACK, "the backup is of last week")
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lint.running import preflight
+
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "app" / "d1_preflight" / "practice" / "sample" / "migrations"
 FACES = {"textual", "rich", "questionary", "prompt_toolkit", "httpx", "asyncio"}
@@ -42,19 +44,10 @@ def test_lint_of_a_plain_file_loads_no_face_and_no_parser(tmp_path: Path) -> Non
 VERIFY = ("verify", str(ROOT / "checklists" / "example"))
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+def test_verify_loads_no_face_and_no_engine(tmp_path: Path) -> None:
+    found = loaded(tmp_path, *VERIFY)
 
-
-@pytest.fixture(scope="module")
-def of_first_verify(cache: Path) -> set[str]:
-    """What verify loads that finds nothing kept; it keeps what it found."""
-    return loaded(cache, *VERIFY)
-
-
-def test_verify_loads_no_face_and_no_engine(of_first_verify: set[str]) -> None:
-    assert of_first_verify & (FACES | {"sqlglot", "tree_sitter"}) == set()
+    assert found & (FACES | {"sqlglot", "tree_sitter"}) == set()
 
 
 @pytest.mark.matrix  # the suite has it where nothing is kept yet
@@ -64,9 +57,15 @@ def test_verify_without_a_cache_loads_no_face_and_no_engine(tmp_path: Path) -> N
     assert found & (FACES | {"sqlglot", "tree_sitter"}) == set()
 
 
-@pytest.mark.usefixtures("of_first_verify")
-def test_verify_of_what_is_kept_loads_nothing_that_judges_or_writes(cache: Path) -> None:
-    found = loaded(cache, *VERIFY)
+def test_verify_of_what_is_kept_loads_nothing_that_judges_or_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CI", "PREFLIGHT_NO_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert preflight(*VERIFY).code == 0  # keeps what it finds
+
+    found = loaded(tmp_path, *VERIFY)
 
     judging = {"d1_preflight.core.verify.verify", "d1_preflight.adapters.ssh.sshsig"}
     writing = {"d1_preflight.adapters.store", "subprocess"}

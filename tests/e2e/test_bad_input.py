@@ -72,7 +72,7 @@ def write_wrangler(folder: Path, version: str) -> None:
 
 
 def test_no_wrangler(project: Path) -> None:
-    assert_told(started(project, "doctor"), 1, "wrangler was not found", "npm install")
+    assert_told(preflight(project, "doctor"), 1, "wrangler was not found", "npm install")
 
 
 def test_an_old_wrangler(project: Path) -> None:

@@ -174,7 +174,7 @@ def test_the_schemas_refuse_what_is_wrong() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "sonicjs",
+        pytest.param("sonicjs", marks=pytest.mark.matrix),  # the suite has a report with everything
         pytest.param("ColeMurray__background-agents", marks=pytest.mark.matrix),
         pytest.param("saltbo__zpan", marks=pytest.mark.matrix),
     ],

@@ -16,6 +16,7 @@ from d1_preflight.adapters.git.base_revision import BaseRevision
 from d1_preflight.core.errors import UsageError
 from example_record import EXAMPLE
 from lint.running import POSTS, REBUILD, USERS, folder, preflight
+from sampling import sampled
 
 CONFIG = """{"name": "shop", "d1_databases": [
   {"binding": "DB", "database_name": "db", "database_id": "a", "migrations_dir": "db"}
@@ -128,17 +129,25 @@ def test_a_harmless_edit_blocks_in_every_format(repository: Path) -> None:
         assert "edited" in ran.out
 
 
-def test_a_declared_edit_is_judged_as_added(repository: Path) -> None:
+ALLOW = "-- preflight: allow edited — it ran nowhere yet\n"
+
+
+@pytest.mark.parametrize("text", sampled([f"{ALLOW}{POSTS}", f"{POSTS}{ALLOW}", ALLOW], 2))
+def test_a_declared_edit_is_judged_as_added(repository: Path, text: str) -> None:
     (repository / "db" / "3_rebuild.sql").unlink()
-    allow = "-- preflight: allow edited — it ran nowhere yet\n"
-    for text in (f"{allow}{POSTS}", f"{POSTS}{allow}", allow):
-        folder(repository, {"db/2_posts.sql": text})
-        ran = preflight("lint", "db", "--base", "main", "--format", "json")
-        assert (ran.code, findings(ran.out)) == (0, {"2_posts.sql": ["(edited)"]}), ran.out
-        assert "allow-ignored" not in preflight("lint", "db").out
-    for text in (f"{allow}{POSTS}DROP TABLE users;", f"SELECT '{allow}';", allow[:26]):
-        folder(repository, {"db/2_posts.sql": text})
-        assert preflight("lint", "db", "--base", "main").code == 1, text
+    folder(repository, {"db/2_posts.sql": text})
+    ran = preflight("lint", "db", "--base", "main", "--format", "json")
+    assert (ran.code, findings(ran.out)) == (0, {"2_posts.sql": ["(edited)"]}), ran.out
+    assert "allow-ignored" not in preflight("lint", "db").out
+
+
+@pytest.mark.parametrize(
+    "text", sampled([f"{ALLOW}{POSTS}DROP TABLE users;", f"SELECT '{ALLOW}';", ALLOW[:26]], 2)
+)
+def test_a_declared_edit_that_blocks_or_is_not_declared_blocks(repository: Path, text: str) -> None:
+    (repository / "db" / "3_rebuild.sql").unlink()
+    folder(repository, {"db/2_posts.sql": text})
+    assert preflight("lint", "db", "--base", "main").code == 1, text
 
 
 @pytest.mark.parametrize("by_config", [pytest.param(True, marks=pytest.mark.matrix), False])
@@ -372,6 +381,7 @@ def test_the_action_asks_the_repository_around_a_submodule(tmp_path: Path) -> No
     assert "0002_drop_teams.sql" in ran.stdout
 
 
+@pytest.mark.matrix  # the suite has it without the script: test_git, test_hostile_checkout
 def test_the_action_runs_no_program_and_follows_no_variable_of_the_checkout(
     tmp_path: Path,
 ) -> None:

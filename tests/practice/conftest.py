@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from commands.served_practice import laid_down
 from d1_preflight.practice import run
-from d1_preflight.practice.project import lay_down
 from d1_preflight.practice.run import Practice
 from d1_preflight.practice.state import ACCOUNT_ID, DATABASE_ID
 
@@ -93,13 +93,11 @@ def no_login(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def laid(tmp_path_factory: pytest.TempPathFactory) -> Laid:
+def laid() -> Laid:
     """A practice project, laid down once: each test has a copy of it."""
-    made = tmp_path_factory.mktemp("laid") / "project"
-    lay_down(made)
 
     def copied(folder: Path) -> Path:
-        return shutil.copytree(made, folder) / ".practice"
+        return shutil.copytree(laid_down(), folder) / ".practice"
 
     return copied
 

@@ -175,6 +175,7 @@ signal.pause()
 """
 
 
+@pytest.mark.matrix  # the suite has it of one that was ended: test_practice_project
 def test_a_killed_stand_in_has_kept_what_it_answered(tmp_path: Path, laid: Laid) -> None:
     state = laid(tmp_path / "p")
     marks, counts = [], []

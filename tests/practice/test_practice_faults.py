@@ -86,9 +86,10 @@ def test_faults_of_the_apply_spare_all_other_calls(client: Client) -> None:
 
 def test_faults_can_be_switched_while_it_runs(client: Client) -> None:
     address = f"{client.running.server.origin}/practice/faults"
-    assert httpx.post(address, json={"faults": ["forbidden"]}).status_code == 200
+    post = client.anybody.post
+    assert post(address, json={"faults": ["forbidden"]}).status_code == 200
     assert client.query("SELECT 1").status_code == 403
     assert client.worker("/health").status_code == 200
-    httpx.post(address, json={"faults": []})
+    post(address, json={"faults": []})
     assert client.query("SELECT 1").status_code == 200
-    assert httpx.post(address, json={"faults": ["nonsense"]}).status_code == 400
+    assert post(address, json={"faults": ["nonsense"]}).status_code == 400

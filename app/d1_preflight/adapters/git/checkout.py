@@ -17,8 +17,11 @@ def checkout_of(folder: Path) -> Path | None:
     A link inside a checkout leads into no other one: a pull request can bring links.
     """
     written = os.path.abspath(folder)  # noqa: PTH100 - links stay as they are written
-    found, real = _nearest(written), os.path.realpath(folder)
-    return found or (_nearest(real) if real != written else None)
+    found = _nearest(written)
+    if found is not None:
+        return found
+    real = os.path.realpath(folder)
+    return _nearest(real) if real != written else None
 
 
 def program_outside(name: str, environ: Mapping[str, str], checkout: Path | None) -> Path | None:
@@ -40,14 +43,16 @@ def folders_outside(environ: Mapping[str, str], checkout: Path | None) -> Iterat
 
     `npm run` puts `node_modules/.bin` first: what a pull request depends on would run as git.
     """
-    judged = None if checkout is None else Path(os.path.realpath(checkout))
-    home = Path(os.path.realpath(environ.get("HOME") or Path.home()))
-    if judged is not None and home.is_relative_to(judged):
+    judged = None if checkout is None else _real(checkout)
+    if judged is not None and _real(environ.get("HOME") or Path.home()).is_relative_to(judged):
         judged = None  # the home folder itself is under git; its programs are the person's own
     for entry in environ.get("PATH", os.defpath).split(os.pathsep):
-        real = Path(os.path.realpath(entry))
-        if os.path.isabs(entry) and not (judged and real.is_relative_to(judged)):  # noqa: PTH117
+        if os.path.isabs(entry) and not (judged and _real(entry).is_relative_to(judged)):  # noqa: PTH117
             yield Path(entry)
+
+
+def _real(folder: str | Path) -> Path:
+    return Path(os.path.realpath(folder))
 
 
 def _nearest(folder: str) -> Path | None:
