@@ -123,7 +123,7 @@ _EACH_LINE = (stage, write_target_config, save_record, keep_evidence, make_local
         (stage, 31),  # writes the target's configuration, too
         (save_record, 23),
         (keep_evidence, 23),
-        (make_local, 11),
+        (make_local, 13),
         *(pytest.param(act, 1, marks=pytest.mark.matrix) for act in _EACH_LINE),
     ],
 )
@@ -136,7 +136,7 @@ def test_a_kill_at_any_line_leaves_nothing_that_blocks_the_next_try(
     assert points > 5
 
 
-@pytest.mark.parametrize("stride", [11, pytest.param(1, marks=pytest.mark.matrix)])
+@pytest.mark.parametrize("stride", [17, pytest.param(1, marks=pytest.mark.matrix)])
 def test_a_local_database_and_a_restore_script_are_whole_or_not_there(
     stride: int, tmp_path: Path
 ) -> None:

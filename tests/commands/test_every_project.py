@@ -254,8 +254,9 @@ OF_EACH_KIND = (
     "plain toml", "from a folder below", "monorepo, from its root", "monorepo, two Workers",
     "migrations in another package", "no database_id", "two databases, one folder",
     "environments of one uuid", "pnpm workspace", "redirected deploy", "drizzle v1",
-    "same number twice", "cf tool", "broken configuration",
+    "cf tool",
 )  # fmt: skip
+"""A configuration that is broken and a number that is there twice: e2e/test_bad_input."""
 
 
 @pytest.mark.parametrize(

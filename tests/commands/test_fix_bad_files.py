@@ -31,6 +31,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     assert not [name for name in left if not name.endswith(".sql")]
 
 
+@pytest.mark.matrix  # the suite has it without a terminal, below
 def test_a_file_that_changes_while_the_question_stands_is_not_written(project: Path) -> None:
     argv = [sys.executable, "-m", "d1_preflight", "fix", PATH, "--unapplied"]
     terminal = Terminal(argv, project, os.environ)

@@ -11,7 +11,6 @@ from lint.running import preflight
 
 OF_EACH_KIND = {
     "bare repository in migrations",
-    "lazy fetch by ssh",
     "GIT_CONFIG_COUNT in the environment",
     "branch named like the base",
 }

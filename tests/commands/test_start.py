@@ -44,13 +44,14 @@ def test_lint_of_a_plain_file_loads_no_face_and_no_parser(tmp_path: Path) -> Non
 VERIFY = ("verify", str(ROOT / "checklists" / "example"))
 
 
+@pytest.mark.matrix  # the suite has it of lint, above, and where a verdict is kept, below
 def test_verify_loads_no_face_and_no_engine(tmp_path: Path) -> None:
     found = loaded(tmp_path, *VERIFY)
 
     assert found & (FACES | {"sqlglot", "tree_sitter"}) == set()
 
 
-@pytest.mark.matrix  # the suite has it where nothing is kept yet
+@pytest.mark.matrix  # as the one above
 def test_verify_without_a_cache_loads_no_face_and_no_engine(tmp_path: Path) -> None:
     found = loaded(tmp_path, *VERIFY, "--no-cache")
 
@@ -75,6 +76,7 @@ def test_verify_of_what_is_kept_loads_nothing_that_judges_or_writes(
 BOARD = "import sys, d1_preflight.project_context, d1_preflight.board, d1_preflight.tui.app"
 
 
+@pytest.mark.matrix  # the suite has it of commands, above
 def test_the_board_paints_without_what_a_walk_needs() -> None:
     command = (sys.executable, "-c", f"{BOARD}; print(*sys.modules)")
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -143,7 +143,7 @@ def test_a_down_file_that_wrangler_would_apply(project: Path) -> None:
 
 
 def test_no_terminal(project: Path) -> None:
-    assert_told(started(project), 2, "terminal", "--plain")
+    assert_told(preflight(project), 2, "terminal", "--plain")
     assert_told(preflight(project, "run", "0001"), 2, "terminal", "--plain")
     assert_told(preflight(project, "run", "0001", "--plain"), 2, "no terminal")
 
