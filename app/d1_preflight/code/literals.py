@@ -33,10 +33,10 @@ Literal = tuple[str, str, str]
 
 _EQUALS = frozenset({"=", "==", "<>", "!=", "IS"})
 _MARK = re.compile(r"\?(\d{0,5})")
-MOST_VALUES = 10_000
+MOST_VALUES = 4_000
 """So many values are planted, and looked for afterwards."""
 _PAGES = 16_384
-_STEP, _STEPS = 100_000, 200  # of the engine, for all scripts together: about a second
+_STEP, _STEPS = 100_000, 100  # of the engine, for all scripts together: half a second
 _LONGEST = 100_000
 
 
