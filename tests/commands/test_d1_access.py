@@ -1,17 +1,14 @@
 """`doctor` says what the login may do on D1: a token is tried by a read, a login by its scopes."""
 
-import argparse
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
+from commands.asked_doctor import asked
 from commands.served_practice import served
-from d1_preflight.commands import doctor
 from d1_preflight.commands.checks import Check
 from d1_preflight.commands.doctor import examine
-from d1_preflight.commands.faces import add_project_arguments
 from d1_preflight.core.record.record import Status
 from d1_preflight.practice.api import API_TOKEN
 from d1_preflight.practice.faults import Fault
@@ -33,15 +30,6 @@ def server(running: Server) -> Server:
     running.faults.set([])
     running.requests.clear()
     return running
-
-
-@cache
-def asked() -> argparse.Namespace:
-    """What `preflight doctor` is given."""
-    parser = argparse.ArgumentParser()
-    add_project_arguments(parser, first=True)
-    doctor.add_parser(parser.add_subparsers())
-    return parser.parse_args(["doctor"])
 
 
 def access(folder: Path, id_: str, **environ: str) -> Check | None:

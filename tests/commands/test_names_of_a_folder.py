@@ -1,21 +1,18 @@
 """`new`, `lint` and `doctor` in folders that are named by another convention, or by a tool."""
 
-import argparse
 import json
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import pytest
 
+from commands.asked_doctor import asked
 from commands.real_records import CONFIG
 from d1_preflight.adapters.project_files import ProjectFiles, open_surroundings
 from d1_preflight.board import Board
 from d1_preflight.cli import main
-from d1_preflight.commands import doctor
 from d1_preflight.commands.checks import Check
 from d1_preflight.commands.doctor import examine
-from d1_preflight.commands.faces import add_project_arguments
 from d1_preflight.core.record.record import Status
 from d1_preflight.project_context import open_context
 
@@ -40,15 +37,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pat
         return tmp_path
 
     return made
-
-
-@cache
-def asked() -> argparse.Namespace:
-    """What `preflight doctor` is given."""
-    parser = argparse.ArgumentParser()
-    add_project_arguments(parser, first=True)
-    doctor.add_parser(parser.add_subparsers())
-    return parser.parse_args(["doctor"])
 
 
 def doctors(title: str) -> Check:

@@ -1,18 +1,15 @@
 """`doctor` reads the target's ledgers with a token, and names every lie that is planted there."""
 
-import argparse
 import json
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
+from commands.asked_doctor import asked
 from commands.served_practice import served
-from d1_preflight.commands import doctor
 from d1_preflight.commands.checks import Check
 from d1_preflight.commands.doctor import examine
-from d1_preflight.commands.faces import add_project_arguments
 from d1_preflight.core.record.record import Status
 from d1_preflight.practice.api import API_TOKEN
 from d1_preflight.practice.server import Server
@@ -36,15 +33,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "practice"
-
-
-@cache
-def asked() -> argparse.Namespace:
-    """What `preflight doctor` is given."""
-    parser = argparse.ArgumentParser()
-    add_project_arguments(parser, first=True)
-    doctor.add_parser(parser.add_subparsers())
-    return parser.parse_args(["doctor"])
 
 
 def checks(server: Server, folder: Path, id_: str = DATABASE_ID, **more: str) -> list[Check]:

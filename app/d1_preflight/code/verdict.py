@@ -142,7 +142,7 @@ class Verdict:
             for name, count in (code.orms or {}).items()
         ]
         if code.left_out:
-            found.append(f"{plural(code.left_out, 'file')} of {code.name} not read")
+            found.append(f"{plural(code.left_out, 'file')} of {code.name} not read in full")
         if code.unread:
             found.append(
                 f"{plural(len(code.unread), 'query', 'queries')} of {code.name} could not be read"
