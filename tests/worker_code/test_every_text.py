@@ -6,7 +6,9 @@ import pytest
 
 from code_in_memory import code_of, verdict_of
 from d1_preflight.code.forms import MOST_FORMS, forms_of
-from d1_preflight.code.literals import MOST_VALUES
+from d1_preflight.code.literals import MOST_VALUES, rewritten
+from d1_preflight.core.analysis import schema_after
+from d1_preflight.core.project.migration import Migration
 from sampling import sampled
 
 BASE = """
@@ -238,3 +240,12 @@ def test_a_migration_that_changes_values_can_harm_a_query_that_nobody_saw() -> N
 def asking(state: str) -> str:
     query = f"SELECT id FROM users WHERE state = '{state}'"
     return f'export const f_{state} = () => DB.prepare("{query}");\n'
+
+
+def test_values_that_have_no_room_are_said() -> None:
+    before = schema_after([Migration.from_text("0001_base.sql", BASE)])
+    wanted = {("users", "state", f"{number:03}{'x' * 90_000}") for number in range(800)}
+
+    found = rewritten(before, ("UPDATE users SET state = 'new'",), wanted)
+
+    assert len(found.values) == len(wanted) or found.problems

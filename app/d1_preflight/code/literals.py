@@ -175,8 +175,8 @@ def _plant(
         row[next(c.name for c in table.columns if c.name.lower() == literal[1])] = literal[2]
         names = ", ".join(map(quote_name, row))
         marks = ", ".join("?" * len(row))
-        with suppress(apsw.Error):
-            sql = f"INSERT INTO {quote_name(table.name)} ({names}) VALUES ({marks})"
+        sql = f"INSERT INTO {quote_name(table.name)} ({names}) VALUES ({marks})"
+        with suppress(apsw.ConstraintError, apsw.SQLError):  # this table takes no such row
             connection.execute(sql, tuple(row.values()))
             yield literal, (mark.name, row[mark.name])
 
@@ -200,7 +200,7 @@ def _by_mark(
 ) -> dict[object, list[str]]:
     found: dict[object, list[str]] = {}
     query = f"SELECT {quote_name(mark)}, {quote_name(column)} FROM {quote_name(table)}"
-    with suppress(apsw.Error):  # the table or the column is gone
+    with suppress(apsw.SQLError):  # the table or the column is gone
         rows = connection.execute(query)
         while True:
             try:
