@@ -38,6 +38,7 @@ MOST_VALUES = 4_000
 _PAGES = 16_384
 _STEP, _STEPS = 100_000, 100  # of the engine, for all scripts together: half a second
 _LONGEST = 100_000
+_GIVEN_UP = (apsw.InterruptError, apsw.FullError)
 
 
 def literals_of(body: str, prepared: Prepared) -> Iterator[Literal]:
@@ -105,7 +106,7 @@ def rewritten(before: Schema, scripts: Sequence[str], wanted: Collection[Literal
         )
     try:
         sides = [_after(before, scripts, asked, filled=filled) for filled in (False, True)]
-    except (apsw.InterruptError, apsw.FullError):
+    except _GIVEN_UP:
         problems.append(
             "the migration does more than was followed: what becomes of values is not known"
         )
@@ -150,7 +151,7 @@ def _after(
             for statement in each_statement(script):
                 try:
                     run_to_end(connection, statement.body)
-                except (apsw.InterruptError, apsw.FullError):
+                except _GIVEN_UP:
                     raise
                 except (apsw.Error, ValueError):  # refused: another check says so
                     continue
@@ -176,9 +177,13 @@ def _plant(
         names = ", ".join(map(quote_name, row))
         marks = ", ".join("?" * len(row))
         sql = f"INSERT INTO {quote_name(table.name)} ({names}) VALUES ({marks})"
-        with suppress(apsw.ConstraintError, apsw.SQLError):  # this table takes no such row
+        try:
             connection.execute(sql, tuple(row.values()))
-            yield literal, (mark.name, row[mark.name])
+        except _GIVEN_UP:
+            raise
+        except apsw.Error:  # this table takes no such row
+            continue
+        yield literal, (mark.name, row[mark.name])
 
 
 def _held(
